@@ -1,0 +1,75 @@
+"""What a path is, and the three ways to say how much it may cost."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from gradline.core.adaptive import adaptive
+from gradline.core.fixed import fixed
+from gradline.core.flow import Flow, Frame
+from gradline.core.rules import Rule
+
+
+@dataclass(frozen=True)
+class ToleranceBudget:
+    """Go on until the estimated relative L2 error of the map is at most `tol`, or `max_evaluations` are spent."""
+
+    tol: float
+    max_evaluations: int
+
+
+@dataclass(frozen=True)
+class FixedBudget:
+    """`steps` nodes of `rule` on every path."""
+
+    steps: int
+    rule: Rule
+
+
+@dataclass(frozen=True)
+class OwnBudget:
+    """Whatever the path needs; it makes no claim of accuracy."""
+
+
+Budget = ToleranceBudget | FixedBudget | OwnBudget
+
+
+class Path(ABC):
+    """A way of asking for gradients.
+
+    `integrates`: the path takes `tol` or `steps`. `complete`: its moves add up to x − x'.
+    """
+
+    integrates: bool
+    complete: bool
+
+    @abstractmethod
+    def flow(self, frame: Frame, budget: Budget) -> Flow:
+        """The generator that drives one group of examples."""
+
+
+class Curve(Path):
+    """A path given by a formula: where it is at t, and how it moves there."""
+
+    integrates = True
+    complete = True
+
+    @abstractmethod
+    def point(self, start: Tensor, end: Tensor, t: Tensor) -> Tensor:
+        """γ(t) for ends `(R, *F)` and `t (R, m)`: `(R, m, *F)`. γ(0) is `start` and γ(1) is `end`, exactly."""
+
+    @abstractmethod
+    def move(self, start: Tensor, end: Tensor, t: Tensor) -> Tensor:
+        """γ'(t), the tangent: broadcastable to `(R, m, *F)`."""
+
+    def flow(self, frame: Frame, budget: Budget) -> Flow:
+        match budget:
+            case ToleranceBudget(tol, max_evaluations):
+                return adaptive(frame, self, tol, max_evaluations)
+            case FixedBudget(steps, rule):
+                return fixed(frame, self, rule, steps)
+            case OwnBudget():
+                raise TypeError("a curve needs a tolerance or a number of steps")

@@ -1,0 +1,214 @@
+"""What was read on a group of paths, and what the error bar needs to know of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from gradline.core.error_bar import Array, Seen
+from gradline.core.flow import Frame, Probe, Reading, Step, Trace
+from gradline.core.store import HALF_ROUNDING, SLAB, GradientStore
+from gradline.errors import MemoryBudgetError
+
+if TYPE_CHECKING:
+    from gradline.core.paths.base import Curve
+
+
+class Record:
+    """The R = examples × draws paths still going, all with equally many nodes, and what was read on them."""
+
+    def __init__(self, frame: Frame, curve: Curve) -> None:
+        self.curve, self.room = curve, frame.room
+        self.start = frame.start.flatten(0, 1)
+        self.end = frame.end.repeat_interleave(frame.draws, 0)
+        self.example = np.repeat(np.arange(frame.examples), frame.draws)
+        self.draws = frame.draws
+        self.ends = np.column_stack([frame.start_score.reshape(-1), np.repeat(frame.end_score, frame.draws)])
+        self.store = GradientStore(frame.room)
+        rows = len(self.example)
+        self.t = self.value = self.total = self.norm = self.variation = np.empty((rows, 0))
+        self.gram = np.empty((rows, 0, 0))
+        self.workspace = 0
+        working = torch.finfo(self.start.dtype)
+        self.dtype = str(self.start.dtype).removeprefix("torch.")
+        self.eps = float(working.eps)
+        self.narrowest = 4 * self.eps
+
+    @property
+    def rows(self) -> int:
+        return len(self.example)
+
+    @property
+    def nodes(self) -> int:
+        return self.t.shape[1]
+
+    @property
+    def alive(self) -> list[int]:
+        return [int(e) for e in dict.fromkeys(self.example)]
+
+    def rows_of(self, example: int) -> np.ndarray:
+        return np.flatnonzero(self.example == example)
+
+    # ------------------------------------------------------------------------------------------------ ask and learn
+
+    def probe(self, t: Array) -> Probe:
+        points = self.curve.point(self.start, self.end, torch.from_numpy(t))
+        return Probe(points.flatten(0, 1), torch.from_numpy(np.repeat(self.example, t.shape[1])))
+
+    def learn(self, t: Array, reading: Reading) -> bool:
+        """Take a round's readings in; False if there was no memory to keep them (the older ones stay)."""
+        assert reading.grad is not None
+        rows, k = t.shape
+        grads = reading.grad.reshape(rows, k, *self.start.shape[1:])
+        if not (self._reserve() and self.store.append(grads)):
+            if self.nodes == 0:
+                size = grads.element_size() * grads.numel()
+                raise MemoryBudgetError(
+                    f"the first {k} gradients of a path need {size / 2**20:.0f} MiB beside the model's own memory; "
+                    "raise memory=, or use steps=, which keeps no gradients"
+                )
+            return False
+        self._extend_gram(t, grads)
+        self.t = np.hstack([self.t, t])
+        self.value = np.hstack([self.value, reading.value.reshape(rows, k).numpy()])
+        self.norm = np.hstack([self.norm, grads.flatten(2).norm(dim=2).double().cpu().numpy()])
+        self._measure_neighbours(k)
+        return True
+
+    def _reserve(self) -> bool:
+        """Book the float64 copies that inner products are taken of, once: two slabs of them."""
+        if self.nodes or self.workspace:
+            return True
+        self.workspace = 2 * SLAB * 8 * self.start.numel()
+        return self.room.keep(self.workspace)
+
+    def _maps(self, grads: Tensor, t: Array) -> Tensor:
+        """Node maps `v = g ⊙ γ'(t)`, flat, in float64 where the device has it: `(R, m, D)`."""
+        move = self.curve.move(self.start, self.end, torch.from_numpy(t))
+        wide = torch.float32 if grads.device.type == "mps" else torch.float64
+        return (grads.to(wide) * move.to(wide)).flatten(2)
+
+    def _extend_gram(self, t: Array, grads: Tensor) -> None:
+        n, k = self.nodes, t.shape[1]
+        new = self._maps(grads, t)
+        wider = np.empty((self.rows, n + k, n + k))
+        wider[:, :n, :n] = self.gram
+        wider[:, n:, n:] = (new @ new.mT).double().cpu().numpy()
+        for first in range(0, n, SLAB):
+            last = min(n, first + SLAB)
+            kept = self.store.slab(first // SLAB)[:, : last - first]
+            old = self._maps(kept, self.t[:, first:last])
+            wider[:, n:, first:last] = (new @ old.mT).double().cpu().numpy()
+        wider[:, :n, n:] = wider[:, n:, :n].swapaxes(1, 2)
+        self.gram = wider
+        self.total = np.hstack([self.total, new.sum(2).double().cpu().numpy()])
+
+    def _measure_neighbours(self, k: int) -> None:
+        """L1 norm of the difference between every node's map and its right neighbour's, by order of arrival."""
+        order = np.argsort(self.t, axis=1)
+        rank = np.argsort(order, axis=1)
+        self.variation = np.hstack([self.variation, np.zeros((self.rows, k))])
+        every = np.arange(self.rows)
+        for node in range(self.nodes - k, self.nodes):
+            for step in (-1, 0):  # the pair that ends at the node, the pair that begins there
+                place = rank[:, node] + step
+                inside = (place >= 0) & (place < self.nodes - 1)
+                rows = every[inside]
+                left, right = order[rows, place[inside]], order[rows, place[inside] + 1]
+                self.variation[rows, left] = self._difference(rows, left, right)
+
+    def _difference(self, rows: np.ndarray, left: np.ndarray, right: np.ndarray) -> np.ndarray:
+        t = np.stack([self.t[rows, left], self.t[rows, right]], 1)
+        start, end = self._at(self.start, rows), self._at(self.end, rows)
+        move = self.curve.move(start, end, torch.from_numpy(t)).expand(-1, 2, *start.shape[1:])
+        change = self.store.get(rows, right) * move[:, 1] - self.store.get(rows, left) * move[:, 0]
+        return np.asarray(change.flatten(1).abs().sum(1).double().cpu().numpy())
+
+    # ------------------------------------------------------------------------------------------------ judge
+
+    def edges(self) -> Array:
+        one = np.ones((self.rows, 1))
+        return np.hstack([0 * one, np.sort(self.t, axis=1), one])
+
+    def seen(self) -> Seen:
+        """What is known, ascending in t. A path with a reading that is not finite is shown as flat."""
+        order = np.argsort(self.t, axis=1)
+        gram = np.take_along_axis(np.take_along_axis(self.gram, order[:, :, None], 1), order[:, None, :], 2)
+        variation = np.take_along_axis(self.variation, order, 1)[:, :-1]
+        arrays = [gram, self._sorted(self.value), self._sorted(self.total), variation]
+        sound = np.all([np.isfinite(a.reshape(self.rows, -1)).all(1) for a in [*arrays, self.ends]], axis=0)
+        gram, value, total, variation = (np.where(sound.reshape(-1, *[1] * (a.ndim - 1)), a, 0.0) for a in arrays)
+        ends = np.where(sound[:, None], self.ends, 0.0)
+        return Seen(self._sorted(self.t), gram, value, total, variation, ends, self.eps)
+
+    def rounding(self, weight: Array) -> Array:
+        """What half-precision storage may have changed in the map: `(R,)`."""
+        if not self.store.is_half:
+            return np.zeros(self.rows)
+        size = np.sqrt(np.einsum("rii->ri", self.gram))
+        return np.asarray(HALF_ROUNDING * (np.abs(weight) * self._sorted(size)).sum(1))
+
+    def is_flat(self, row: int) -> bool:
+        """Every gradient on this path is zero, and the score is the same everywhere."""
+        values = np.concatenate([self.value[row], self.ends[row]])
+        return not self.gram[row].any() and bool(np.ptp(values) <= 4 * self.eps * np.abs(values).max())
+
+    def mean_norm(self, rows: np.ndarray, weight: Array) -> float:
+        """L2 norm of the mean of the maps of these rows."""
+        order = np.argsort(self.t[rows], axis=1)
+        mean = torch.zeros_like(self.start[0])
+        for place in range(self.nodes):
+            node = order[:, place]
+            t = torch.from_numpy(self.t[rows, node][:, None])
+            move = self.curve.move(self._at(self.start, rows), self._at(self.end, rows), t)[:, 0]
+            share = torch.from_numpy(weight[rows, place] / len(rows)).to(mean)
+            mean += torch.einsum("r,r...->...", share, self.store.get(rows, node) * move)
+        return float(mean.norm())
+
+    def trace(self, example: int, weight: Array) -> list[Trace]:
+        t, value, norm = self._sorted(self.t), self._sorted(self.value), self._sorted(self.norm)
+        return [Trace(t[r], weight[r], value[r], norm[r]) for r in self.rows_of(example)]
+
+    # ------------------------------------------------------------------------------------------------ tell and leave
+
+    def tell(self, examples: set[int], weight: Array) -> Iterator[Step]:
+        """The steps of the examples that end, ascending in t, with final weights."""
+        rows = np.flatnonzero(np.isin(self.example, list(examples)))
+        order = np.argsort(self.t, axis=1)
+        pairs = [(r, place) for r in rows for place in range(self.nodes)]
+        size = self.room.rows()
+        for first in range(0, len(pairs), size):
+            r, place = np.array(pairs[first : first + size]).T
+            node = order[r, place]
+            t = torch.from_numpy(self.t[r, node][:, None])
+            move = self.curve.move(self._at(self.start, r), self._at(self.end, r), t)[:, 0]
+            value = torch.from_numpy(self.value[r, node])
+            reading = Reading(torch.from_numpy(self.example[r]), value, self.store.get(r, node))
+            yield Step(reading, move, torch.from_numpy(weight[r, place] / self.draws))
+
+    def drop(self, examples: set[int]) -> np.ndarray:
+        """Forget these examples; the rows that stay, as indices into the rows before."""
+        keep = np.flatnonzero(~np.isin(self.example, list(examples)))
+        if len(keep) == self.rows:
+            return keep
+        self.example, self.ends, self.gram = self.example[keep], self.ends[keep], self.gram[keep]
+        self.t, self.value, self.total = self.t[keep], self.value[keep], self.total[keep]
+        self.norm, self.variation = self.norm[keep], self.variation[keep]
+        self.start, self.end = self._at(self.start, keep), self._at(self.end, keep)
+        if len(keep):
+            self.store.select(keep)
+        else:
+            self.store.release()
+            self.room.keep(-self.workspace)
+        return keep
+
+    def _sorted(self, array: Array) -> Array:
+        return np.take_along_axis(array, np.argsort(self.t, axis=1), 1)
+
+    @staticmethod
+    def _at(tensor: Tensor, rows: np.ndarray) -> Tensor:
+        return tensor[torch.from_numpy(rows).to(tensor.device)]

@@ -1,0 +1,140 @@
+"""Quadrature rules on [0, 1]: nodes and weights in float64; the weights of every rule sum to one."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from gradline.core.random import generator
+from gradline.errors import InputError
+
+Table = tuple[np.ndarray, np.ndarray]
+
+
+class Rule(ABC):
+    """Where on the path a fixed number of gradients is read and how much each counts.
+
+    A rule carries no node count: `steps=` of the call says how many.
+    """
+
+    minimum = 1
+
+    @abstractmethod
+    def nodes(self, n: int, random: torch.Generator) -> Table:
+        """Nodes `(n,)` ascending in [0, 1] and weights `(n,)`; `random` is the example's own generator."""
+
+    def table(self, n: int, names: tuple[str, ...], seed: int, draw: int = 0) -> Table:
+        """Nodes and weights `(B, n)`, a row for each example name.
+
+        Raises `InputError` if the rule cannot be built on `n` nodes.
+        """
+        self.check(n)
+        part = type(self).__name__
+        rows = [self.nodes(n, generator(seed, name, part, draw)) for name in names]
+        return np.stack([t for t, _ in rows]), np.stack([w for _, w in rows])
+
+    def check(self, n: int) -> None:
+        """Raise `InputError` unless the rule can be built on `n` nodes."""
+        if n < self.minimum:
+            raise InputError(f"steps >= {self.minimum} for {type(self).__name__}", f"steps={n}")
+
+
+def _equal(n: int) -> np.ndarray:
+    return np.full(n, 1.0 / n)
+
+
+@dataclass(frozen=True)
+class GaussLegendre(Rule):
+    """Gauss–Legendre: exact for polynomials of degree 2n − 1; ends not read. Captum's default rule."""
+
+    def nodes(self, n: int, random: torch.Generator) -> Table:
+        t, w = np.polynomial.legendre.leggauss(n)
+        return (t + 1) / 2, w / 2
+
+
+@dataclass(frozen=True)
+class Midpoint(Rule):
+    """Midpoints of n equal cells: exact for degree 1; ends not read. Default of a fixed budget."""
+
+    def nodes(self, n: int, random: torch.Generator) -> Table:
+        return (np.arange(n) + 0.5) / n, _equal(n)
+
+
+@dataclass(frozen=True)
+class LeftRiemann(Rule):
+    """Left ends of n equal cells: exact for degree 0; reads the baseline, not the input."""
+
+    def nodes(self, n: int, random: torch.Generator) -> Table:
+        return np.arange(n) / n, _equal(n)
+
+
+@dataclass(frozen=True)
+class RightRiemann(Rule):
+    """Right ends of n equal cells: exact for degree 0. The sum of the IG paper (Sundararajan et al. 2017, eq. 3)."""
+
+    def nodes(self, n: int, random: torch.Generator) -> Table:
+        return (np.arange(n) + 1) / n, _equal(n)
+
+
+@dataclass(frozen=True)
+class Trapezoid(Rule):
+    """n equally spaced nodes, both ends included, half weight at the ends: exact for degree 1.
+
+    Captum's `riemann_trapezoid` has weights that sum to 1 − 1/n; these sum to one.
+    """
+
+    minimum = 2
+
+    def nodes(self, n: int, random: torch.Generator) -> Table:
+        w = np.full(n, 1.0 / (n - 1))
+        w[[0, -1]] /= 2
+        return np.linspace(0.0, 1.0, n), w
+
+
+@dataclass(frozen=True)
+class Simpson(Rule):
+    """Composite Simpson on an odd number of equally spaced nodes, both ends included: exact for degree 3."""
+
+    minimum = 3
+
+    def check(self, n: int) -> None:
+        super().check(n)
+        if n % 2 == 0:
+            raise InputError("an odd number of steps for Simpson", f"steps={n}", f"use steps={n + 1}")
+
+    def nodes(self, n: int, random: torch.Generator) -> Table:
+        w = np.where(np.arange(n) % 2 == 1, 4.0, 2.0)
+        w[[0, -1]] = 1.0
+        return np.linspace(0.0, 1.0, n), w / w.sum()
+
+
+@dataclass(frozen=True)
+class MonteCarlo(Rule):
+    """n independent uniform nodes, each example its own: unbiased, error falls as 1/√n."""
+
+    def nodes(self, n: int, random: torch.Generator) -> Table:
+        return np.sort(torch.rand(n, generator=random, dtype=torch.float64).numpy()), _equal(n)
+
+
+@dataclass(frozen=True)
+class Stratified(Rule):
+    """One uniform node in each of n equal cells, each example its own: unbiased, less variance than Monte Carlo."""
+
+    def nodes(self, n: int, random: torch.Generator) -> Table:
+        u = torch.rand(n, generator=random, dtype=torch.float64).numpy()
+        return (np.arange(n) + u) / n, _equal(n)
+
+
+RULES: tuple[type[Rule], ...] = (
+    GaussLegendre,
+    Midpoint,
+    LeftRiemann,
+    RightRiemann,
+    Trapezoid,
+    Simpson,
+    MonteCarlo,
+    Stratified,
+)

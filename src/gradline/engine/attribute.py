@@ -1,0 +1,294 @@
+"""The two entry functions: a question, a method and a budget in, an attribution out."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from gradline.core.adaptive import FIRST
+from gradline.core.flow import Frame, Step
+from gradline.core.method import Method
+from gradline.core.paths import Budget, ToleranceBudget
+from gradline.engine.answer import Answerer
+from gradline.engine.assemble import Ledger, assemble
+from gradline.engine.budget import choose_budget
+from gradline.engine.memory import Memory, parse
+from gradline.engine.pool import Running, Spent, run
+from gradline.engine.progress import Watch
+from gradline.engine.progress import progress as live_progress
+from gradline.errors import InputError
+from gradline.methods import integrated_gradients
+from gradline.question.guard import in_training_mode, undisturbed
+from gradline.question.inputs import check_input, check_names
+from gradline.question.score import BoundScore, Score, TargetLike
+from gradline.question.sites import Site
+from gradline.question.targets import Target
+from gradline.result import finding
+from gradline.result.attribution import Attribution
+from gradline.result.provenance import environment, model_digest, model_name, tensor_digest
+from gradline.status import Status
+
+MOST_EXAMPLES = 64
+"""Examples that one flow drives at the most."""
+
+
+def explain(
+    model: Callable[..., Any],
+    x: Tensor,
+    target: TargetLike | Sequence[TargetLike] = None,
+    *,
+    method: Method | None = None,
+    baseline: object = None,
+    tol: float | None = None,
+    steps: int | None = None,
+    rule: Any = None,
+    max_evaluations: int = 512,
+    site: Site | None = None,
+    context: Mapping[str, Tensor] | None = None,
+    names: Sequence[str] | None = None,
+    seed: int = 0,
+    memory: int | str | None = None,
+    progress: bool = False,
+) -> Attribution | list[Attribution]:
+    """Explain a model's output at x: `attribute` of `Score(model, target, site=site, context=context)`.
+
+    With the defaults: Integrated Gradients of the predicted class from the zero baseline, to an estimated relative L2
+    error of the map of 5 %. `target=[…]` asks for a list of attributions that share forwards.
+
+    >>> import torch, gradline as gl
+    >>> gl.explain(lambda x: x**2, torch.tensor([[3.0]])).values
+    tensor([[9.]])
+    """
+    return attribute(
+        Score(model, target, site=site, context=context),
+        x,
+        method,
+        baseline=baseline,
+        tol=tol,
+        steps=steps,
+        rule=rule,
+        max_evaluations=max_evaluations,
+        names=names,
+        seed=seed,
+        memory=memory,
+        progress=progress,
+    )
+
+
+def attribute(
+    score: Score,
+    x: Tensor,
+    method: Method | None = None,
+    *,
+    baseline: object = None,
+    tol: float | None = None,
+    steps: int | None = None,
+    rule: Any = None,
+    max_evaluations: int = 512,
+    names: Sequence[str] | None = None,
+    seed: int = 0,
+    memory: int | str | None = None,
+    progress: bool = False,
+) -> Attribution | list[Attribution]:
+    """Attribute `score` to the features of `x (N, *F)`.
+
+    `method`: default `methods.integrated_gradients()`. `baseline`: replaces the method's; a part of `gl.baselines`, a
+    tensor of x's shape (or batch 1), a number. `tol`: relative L2 error of the whole map, in (0, 1), default 0.05 if
+    `steps` is not given. `steps`: nodes an example instead, of `rule` (default `Midpoint`). `max_evaluations`: most
+    gradient rows an example, over all its baselines. `names`: keys of the random numbers, with `seed`. `memory`: bytes
+    or "2GiB" for activations and kept gradients; default 512 MiB on a CPU, a quarter of what is free on a GPU.
+    `progress`: a live line on standard error.
+
+    Nothing of the caller's is changed: modes, hooks, gradients, `requires_grad`, statistics, global random state.
+    Raises `InputError` (and its kinds), `ModelError`, `MemoryBudgetError`.
+    """
+    if not isinstance(score, Score):
+        raise InputError("a Score, such as gl.Score(model, 3)", type(score).__name__)
+    if not (method is None or isinstance(method, Method)):
+        remedy = "call it, as in gl.methods.gradient()" if callable(method) else ""
+        raise InputError("a Method", repr(method), remedy)
+    x = check_input(x)
+    method = (method or integrated_gradients()).starting_at(baseline)
+    budget = choose_budget(method, tol, steps, rule, max_evaluations)
+    names = check_names(names, x.shape[0])
+    if isinstance(seed, bool) or not isinstance(seed, int):
+        raise InputError("seed as a whole number", repr(seed))
+    bound = score.bind(x)
+    ledger = Memory(parse(memory, x.device), x.device)
+    began = time.perf_counter()
+    training = in_training_mode(score.model)
+    with undisturbed(score.model, x.device), live_progress(progress, x.shape[0] * len(bound.targets)) as watch:
+        call = _Call(bound, x.clone() if x.is_inference() else x, method, budget, names, seed, ledger)
+        call.read_ends()
+        call.run(watch)
+    results = call.results(score, training, time.perf_counter() - began)
+    return results if score.asks_several else results[0]
+
+
+class _Call:
+    """The state of one call of `attribute`."""
+
+    def __init__(
+        self,
+        bound: BoundScore,
+        x: Tensor,
+        method: Method,
+        budget: Budget,
+        names: tuple[str, ...],
+        seed: int,
+        memory: Memory,
+    ) -> None:
+        self.x, self.method, self.budget, self.names, self.seed, self.memory = x, method, budget, names, seed, memory
+        working = torch.promote_types(x.dtype, torch.float32)
+        self.answerer = Answerer(bound, memory, working)
+        count, several = x.shape[0], len(bound.targets)
+        self.values = torch.zeros((several, *x.shape), dtype=working, device=x.device)
+        self.spent = Spent(*(torch.zeros((several, count), dtype=torch.int64) for _ in range(2)))
+        self.ledgers = [
+            Ledger(self.values[k], [Status.NO_CLAIM] * count, [float("nan")] * count, [[]] * count, [""] * count)
+            for k in range(several)
+        ]
+        self.estimate = 0.0
+
+    @property
+    def targets(self) -> tuple[Target, ...]:
+        return self.answerer.score.targets
+
+    # ------------------------------------------------------------------------------------------------ F(x) and F(x')
+
+    def read_ends(self) -> None:
+        """Check the model, freeze the targets at x, and evaluate F(x) and F(x')."""
+        every = torch.arange(len(self.names))
+        self.score = torch.stack(self._freeze(every))
+        self.start_score: Tensor | None = None
+        if self.method.baseline is not None:
+            self.method.baseline.check(self.x)
+            groups = torch.split(every, self.memory.rows())
+            self.start_score = torch.cat([self._start_scores(rows) for rows in groups], 1)
+
+    def _freeze(self, every: Tensor) -> list[Tensor]:
+        outputs = self.answerer.outputs(self.x, every)
+        if not all(isinstance(o, Tensor) for o in outputs):
+            self.answerer.score = self.answerer.score.freeze(outputs[0], 1)
+            return self.answerer.values(self.x, every, self.targets)
+        whole = torch.cat([o.detach() for o in outputs])
+        self.answerer.score = self.answerer.score.freeze(whole, len(every))
+        return [t.pick(whole, every).detach().cpu().double() for t in self.targets]
+
+    def _start_scores(self, rows: Tensor) -> Tensor:
+        """F at the starts of these examples' paths: `(T, B, K)`."""
+        starts = self._starts(rows)
+        owner = rows.repeat_interleave(starts.shape[1])
+        values = self.answerer.values(starts.flatten(0, 1), owner, self.targets)
+        return torch.stack([v.reshape(starts.shape[:2]) for v in values])
+
+    def _starts(self, rows: Tensor) -> Tensor:
+        x = self.x[rows.to(self.x.device)]
+        baseline = self.method.baseline
+        return x.unsqueeze(1) if baseline is None else baseline.start(x, rows)
+
+    # ------------------------------------------------------------------------------------------------ the flows
+
+    def run(self, watch: Watch) -> None:
+        """Drive all flows to their end, folding their steps into the values."""
+        ended = 0
+
+        def look() -> None:
+            watch(ended, int(self.spent.gradients.sum()), self.estimate)
+
+        flows = run(self._flows(), self.answerer, self.memory, self.targets, self.spent, look)
+        for running in flows:
+            assert running.outcome is not None
+            self.ledgers[running.target].take(running.rows, running.outcome)
+            ended += len(running.rows)
+            look()
+
+    def _flows(self) -> Iterator[list[Running]]:
+        """Flows in the order to start them; those of several targets over the same examples together, if they fit."""
+        draws = 1 if self.method.baseline is None else self.method.baseline.draws
+        free = self.memory.limit - self.memory.row_bytes
+        most = free / self._kept_bytes(1) if self._kept_bytes(1) else float("inf")
+        together = max(1, int(min(len(self.targets), most)))
+        size = max(1, int(min(MOST_EXAMPLES, self.memory.rows() // (FIRST * draws), most / together)))
+        for rows in torch.split(torch.arange(len(self.names)), size):
+            starts, ends = self._starts(rows), self.x[rows.to(self.x.device)]
+            for first in range(0, len(self.targets), together):
+                targets = range(first, min(first + together, len(self.targets)))
+                yield [self._flow(k, rows, starts, ends) for k in targets]
+
+    def _kept_bytes(self, examples: int) -> int:
+        """Bytes of gradients that a flow over so many examples may come to keep."""
+        if not isinstance(self.budget, ToleranceBudget):
+            return 0
+        return examples * self.budget.max_evaluations * self.values.element_size() * self.values[0, 0].numel()
+
+    def _flow(self, target: int, rows: Tensor, starts: Tensor, ends: Tensor) -> Running:
+        at_end = self.score[target, rows].numpy()
+        at_start = at_end[:, None] if self.start_score is None else self.start_score[target, rows].numpy()
+        frame = Frame(
+            start=starts,
+            end=ends,
+            start_score=at_start,
+            end_score=at_end,
+            names=tuple(self.names[i] for i in rows),
+            seed=self.seed,
+            bounded=self.targets[target].bounded,
+            room=self,
+        )
+        flow = self.method.path.flow(frame, self.budget)
+        return Running(flow, target, rows, self._fold, self._kept_bytes(len(rows)))
+
+    def _fold(self, target: int, owner: Tensor, step: Step) -> None:
+        term = self.method.accumulator.term(step)
+        self.values[target].index_add_(0, owner.to(self.x.device), term.to(self.values.dtype))
+
+    # ------------------------------------------------------------------------------------------------ Room, for flows
+
+    def rows(self) -> int:
+        return self.memory.rows()
+
+    def keep(self, nbytes: int) -> bool:
+        return self.memory.keep(nbytes)
+
+    def progress(self, estimate: float) -> None:
+        self.estimate = estimate
+
+    # ------------------------------------------------------------------------------------------------ the answer
+
+    def results(self, score: Score, training: bool, seconds: float) -> list[Attribution]:
+        """One attribution for each target."""
+        findings = [finding.training_mode()] if training else []
+        made = self._provenance(score, seconds)
+        starts = self.start_score
+        return [
+            assemble(
+                self.ledgers[k],
+                method=self.method,
+                budget=self.budget,
+                score=self.score[k],
+                baseline_score=None if starts is None else starts[k].mean(1),
+                evaluations=self.spent.gradients[k],
+                forward_evaluations=self.spent.forwards[k],
+                names=self.names,
+                findings=findings,
+                provenance={**made, "target": target.describe()},
+            )
+            for k, target in enumerate(self.targets)
+        ]
+
+    def _provenance(self, score: Score, seconds: float) -> dict[str, Any]:
+        return {
+            **environment(self.x.device, self.x.dtype),
+            "method_name": self.method.name,
+            "method": repr(self.method),
+            "model": model_name(score.model),
+            "model_digest": model_digest(score.model),
+            "input_digest": tensor_digest(self.x),
+            "seed": self.seed,
+            "memory": self.memory.limit,
+            "seconds": round(seconds, 3),
+        }

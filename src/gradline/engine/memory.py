@@ -1,0 +1,117 @@
+"""Memory as a budget: what a row costs is measured, what flows keep is booked, the batch is what is left."""
+
+from __future__ import annotations
+
+import ctypes
+import math
+import re
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from gradline.errors import InputError, MemoryBudgetError
+
+DEFAULT = 512 * 2**20
+"""Bytes on a CPU: for convolutional nets that is a batch which still fits the caches, see benchmarks/."""
+
+GPU_SHARE = 0.25
+"""Share of a GPU's free memory used by default."""
+
+BACKWARD = 1.4
+"""Peak memory of forward and backward over the bytes that autograd saved in the forward (measured, benchmarks/)."""
+
+MOST_ROWS = 4096
+"""Rows in a batch at the most."""
+
+CPU = torch.device("cpu")
+
+_UNITS = {"": 1, "B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "KIB": 2**10, "MIB": 2**20, "GIB": 2**30}
+
+
+def parse(memory: int | str | None, device: torch.device) -> int:
+    """Bytes from a number, a text such as "2GiB", or the default of the device. Raises `InputError`."""
+    if memory is None:
+        return int(GPU_SHARE * torch.cuda.mem_get_info(device)[0]) if device.type == "cuda" else DEFAULT
+    if isinstance(memory, str):
+        match = re.fullmatch(r"\s*([0-9]+(?:\.[0-9]+)?)\s*([kmg]?i?b?)\s*", memory, re.IGNORECASE)
+        unit = match[2].upper() if match else "?"
+        if match and unit in _UNITS:
+            return max(1, int(float(match[1]) * _UNITS[unit]))
+    elif isinstance(memory, int) and not isinstance(memory, bool) and memory > 0:
+        return memory
+    raise InputError('memory as bytes or a text such as "2GiB"', repr(memory))
+
+
+class Memory:
+    """The ledger of one call. Grants rows for the next batch and bytes to be kept between batches."""
+
+    def __init__(self, limit: int, device: torch.device = CPU) -> None:
+        self.limit = limit
+        self.device = device
+        self.kept = 0
+        self.row_bytes = 0.0
+        self._most = MOST_ROWS
+
+    def rows(self) -> int:
+        """Rows that fit beside what is kept: at least one."""
+        if self.row_bytes <= 0:
+            return 1
+        return max(1, min(self._most, math.floor((self.limit - self.kept) / self.row_bytes)))
+
+    def keep(self, nbytes: int) -> bool:
+        """Book `nbytes` (negative: give back); False if they and one row do not fit."""
+        if nbytes > 0 and self.kept + nbytes + self.row_bytes > self.limit:
+            return False
+        before = self.rows()
+        self.kept += nbytes
+        if self.rows() < before:
+            release_cached(self.device)
+        return True
+
+    def shrink(self, failed_rows: int) -> None:
+        """Memory ran out at this batch: never again more than half of it. Raises `MemoryBudgetError` at one row."""
+        if failed_rows <= 1:
+            raise MemoryBudgetError(
+                f"memory ran out on a single row (the budget is {self.limit / 2**20:.0f} MiB, a row was measured at "
+                f"{self.row_bytes / 2**20:.1f} MiB); free memory, use a smaller input, or another device"
+            )
+        self._most = max(1, failed_rows // 2)
+
+    @contextmanager
+    def measuring(self, points: Tensor, model: object) -> Iterator[None]:
+        """Measure what a row costs: the bytes autograd saves in a forward over `points (R, *F)`, run inside."""
+        seen: dict[int, int] = {}
+        own = _storages(model)
+
+        def pack(tensor: Tensor) -> Tensor:
+            storage = tensor.untyped_storage()
+            if storage.data_ptr() not in own:
+                seen[storage.data_ptr()] = max(seen.get(storage.data_ptr(), 0), storage.nbytes())
+            return tensor
+
+        unpack: Callable[[Any], Any] = lambda saved: saved  # noqa: E731
+        with torch.autograd.graph.saved_tensors_hooks(pack, unpack):
+            yield
+        rows = points.shape[0]
+        around = 8 * points.element_size() * points[0].numel()  # point, leaf, gradient, term and their temporaries
+        self.row_bytes = BACKWARD * sum(seen.values()) / rows + around
+
+
+def _storages(model: object) -> set[int]:
+    if not isinstance(model, nn.Module):
+        return set()
+    tensors = [*model.parameters(), *model.buffers()]
+    return {t.untyped_storage().data_ptr() for t in tensors}
+
+
+def release_cached(device: torch.device) -> None:
+    """Give what the allocator caches back: to the GPU, or (with glibc) to the operating system."""
+    if device.type == "cuda":
+        torch.cuda.empty_cache()
+    elif sys.platform == "linux":
+        with suppress(OSError, AttributeError):
+            ctypes.CDLL(None).malloc_trim(0)

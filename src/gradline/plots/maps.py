@@ -1,0 +1,97 @@
+"""From an attribution of a photo to pictures: arrays only, one colour scale for all of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from gradline.core.baselines import Blur
+from gradline.errors import InputError
+from gradline.result import Attribution
+
+QUANTILE = 0.99
+"""Share of pixels that lie within the colour scale; the rest is drawn in the full colour, and the legend says so."""
+
+FOR, AGAINST = np.array([178, 24, 43]), np.array([33, 102, 172])
+"""Red raises the score, blue lowers it: the ends of a diverging scale that colour-blind people can tell apart."""
+
+SPOT = 6.0
+"""Standard deviation, in pixels, of the blur behind the spotlight."""
+
+
+@dataclass(frozen=True, eq=False)
+class Picture:
+    """What is drawn of one example; all pictures are uint8 `(H, W, 3)`.
+
+    `pixels (H, W)`: contributions summed over channels, in units of the score. `scale`: the contribution drawn in full
+    colour, the same for `map` and `overlay`. `clipped`: share of pixels beyond it. `spotlight`: the photo, lit where
+    the mass |contribution| of the map lies.
+    """
+
+    pixels: np.ndarray
+    scale: float
+    clipped: float
+    photo: np.ndarray
+    map: np.ndarray
+    overlay: np.ndarray
+    spotlight: np.ndarray
+
+
+def picture(a: Attribution, photo: np.ndarray, i: int = 0) -> Picture:
+    """Pictures of example i of an attribution `(N, C, H, W)` with its photo, uint8 `(H, W, 3)`.
+
+    Raises `InputError` if the shapes do not belong together.
+    """
+    if a.values.ndim != 4 or photo.shape != (*a.values.shape[2:], 3):
+        raise InputError(
+            "an attribution (N, C, H, W) and its photo (H, W, 3)", f"{tuple(a.values.shape)} and {photo.shape}"
+        )
+    pixels = a.values[i].double().sum(0).cpu().numpy()
+    scale = colour_scale(pixels)
+    return Picture(
+        pixels=pixels,
+        scale=scale,
+        clipped=float((np.abs(pixels) > scale).mean()),
+        photo=photo,
+        map=colours(pixels, scale),
+        overlay=overlay(pixels, scale, photo),
+        spotlight=spotlight(pixels, photo),
+    )
+
+
+def colour_scale(pixels: np.ndarray) -> float:
+    """The contribution drawn in full colour: the `QUANTILE` of absolute values, their maximum if that is zero."""
+    size = np.abs(pixels[np.isfinite(pixels)])
+    if not size.size:
+        return 0.0
+    return float(np.quantile(size, QUANTILE)) or float(size.max())
+
+
+def colours(pixels: np.ndarray, scale: float) -> np.ndarray:
+    """White at zero, linear to `FOR` and `AGAINST` at ± scale; grey where not finite."""
+    rgb = _tint(pixels, scale, np.full((*pixels.shape, 3), 255.0))
+    return np.where(np.isfinite(pixels)[..., None], rgb, 128).astype(np.uint8)
+
+
+def overlay(pixels: np.ndarray, scale: float, photo: np.ndarray) -> np.ndarray:
+    """The photo in pale grey, covered in colour as far as each contribution goes."""
+    grey = photo.astype(np.float64) @ np.array([0.299, 0.587, 0.114])
+    return _tint(pixels, scale, (0.55 * grey + 0.45 * 255)[..., None])
+
+
+def spotlight(pixels: np.ndarray, photo: np.ndarray) -> np.ndarray:
+    """The photo, dimmed where little of the map's mass lies: full light at the 98th percentile of local mass."""
+    mass = torch.from_numpy(np.abs(np.nan_to_num(pixels, nan=0.0, posinf=0.0, neginf=0.0)))
+    local = Blur(SPOT).start(mass[None, None], torch.zeros(1, dtype=torch.int64))[0, 0, 0].numpy()
+    top = np.quantile(local, 0.98)
+    light = np.clip(local / top, 0, 1) if top > 0 else np.zeros_like(local)
+    return (photo * (0.12 + 0.88 * light[..., None])).round().astype(np.uint8)
+
+
+def _tint(pixels: np.ndarray, scale: float, base: np.ndarray) -> np.ndarray:
+    finite = np.nan_to_num(pixels, nan=0.0, posinf=0.0, neginf=0.0)
+    share = (np.clip(finite / scale, -1, 1) if scale > 0 else np.zeros_like(finite))[..., None]
+    rgb = base + np.abs(share) * (np.where(share >= 0, FOR, AGAINST) - base)
+    return np.asarray(rgb.round().astype(np.uint8))

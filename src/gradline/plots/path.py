@@ -1,0 +1,48 @@
+"""The path panel in numbers: the score along the way from the baseline to the input, and where it was read."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from gradline.result import Attribution
+
+SATURATED = 0.9
+"""Share of the rise of the score after which the path counts as saturated."""
+
+
+@dataclass(frozen=True, eq=False)
+class PathPanel:
+    """Arrays for plotting, ascending in t. `t`, `score (n + 2,)`: with both ends; `nodes`, `gradient_norm (n,)`.
+
+    `saturation`: first t at which the score has made `SATURATED` of its whole change; NaN if it does not change.
+    """
+
+    t: np.ndarray
+    score: np.ndarray
+    nodes: np.ndarray
+    gradient_norm: np.ndarray
+    saturation: float
+
+
+def path_panel(a: Attribution, i: int = 0) -> PathPanel | None:
+    """The panel of example i; None for methods without a path."""
+    if a.baseline_score is None:
+        return None
+    curve = a.curve[i]
+    t = np.concatenate([[0.0], curve.t, [1.0]])
+    score = np.concatenate([[float(a.baseline_score[i])], curve.score, [float(a.score[i])]])
+    return PathPanel(t, score, curve.t, curve.gradient_norm, _saturation(t, score))
+
+
+def _saturation(t: np.ndarray, score: np.ndarray) -> float:
+    change = score[-1] - score[0]
+    if not np.isfinite(score).all() or change == 0:
+        return float("nan")
+    made = (score - score[0]) / change
+    after = int(np.argmax(made >= SATURATED))
+    if after == 0 or made[after] == made[after - 1]:
+        return float(t[after])
+    share = (SATURATED - made[after - 1]) / (made[after] - made[after - 1])
+    return float(t[after - 1] + share * (t[after] - t[after - 1]))

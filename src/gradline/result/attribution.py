@@ -1,0 +1,118 @@
+"""The attribution: values, and the proof that goes with them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from gradline.result.finding import Finding
+from gradline.status import Status
+
+
+@dataclass(frozen=True, eq=False)
+class Curve:
+    """What was seen along the path of one example: float64 arrays `(n,)`, ascending in t.
+
+    `t`: position, 0 at the baseline and 1 at the input. `weight`: share of the path, sums to one. `score`: F there.
+    `gradient_norm`: L2 norm of the gradient of F with respect to the input.
+    """
+
+    t: np.ndarray
+    weight: np.ndarray
+    score: np.ndarray
+    gradient_norm: np.ndarray
+
+
+@dataclass(frozen=True, eq=False)
+class Attribution:
+    """Contributions of the input's features to a score, with what is known of their accuracy.
+
+    `values (N, *F)`: on x's device, float32 (float64 for a float64 model), detached. Float64 `(N,)`: `score` F(x);
+    `baseline_score` F(x'), the mean over several baselines, None without one; `completeness_gap` the sum of the values
+    minus what they should add up to, None where the method makes no claim (it is *not* an error bar);
+    `error_estimate` estimated relative L2 error of the map, NaN for rows without one, None if the method has none.
+    `evaluations`, `forward_evaluations` int64 `(N,)`: gradient rows and forward-only rows spent on each example;
+    F(x) and F(x') are in neither. `status`: one for each example.
+    `curve[i]`: what was seen along the path of example i (its first, if several baselines are averaged).
+    `parts`, `details`: what particular methods add. `findings`: numbered remarks. `provenance`: how it was made.
+    """
+
+    values: Tensor
+    score: Tensor
+    baseline_score: Tensor | None
+    completeness_gap: Tensor | None
+    error_estimate: Tensor | None
+    evaluations: Tensor
+    forward_evaluations: Tensor
+    status: tuple[Status, ...]
+    names: tuple[str, ...]
+    curve: tuple[Curve, ...]
+    findings: tuple[Finding, ...] = ()
+    parts: Mapping[str, Tensor] = field(default_factory=dict)
+    details: Mapping[str, Any] = field(default_factory=dict)
+    provenance: Mapping[str, Any] = field(default_factory=dict)
+
+    def __len__(self) -> int:
+        return len(self.status)
+
+    def __getitem__(self, index: int | slice) -> Attribution:
+        """Some of the examples; the batch axis stays."""
+        chosen = list(range(len(self))[index]) if isinstance(index, slice) else [range(len(self))[index]]
+
+        def rows(t: Tensor) -> Tensor:
+            return t[torch.tensor(chosen, dtype=torch.int64, device=t.device)]
+
+        def maybe(t: Tensor | None) -> Tensor | None:
+            return None if t is None else rows(t)
+
+        findings = []
+        for f in self.findings:
+            concerned = tuple(chosen.index(e) for e in f.examples if e in chosen)
+            if concerned or not f.examples:
+                findings.append(replace(f, examples=concerned))
+        return replace(
+            self,
+            values=rows(self.values),
+            score=rows(self.score),
+            baseline_score=maybe(self.baseline_score),
+            completeness_gap=maybe(self.completeness_gap),
+            error_estimate=maybe(self.error_estimate),
+            evaluations=rows(self.evaluations),
+            forward_evaluations=rows(self.forward_evaluations),
+            status=tuple(self.status[i] for i in chosen),
+            names=tuple(self.names[i] for i in chosen),
+            curve=tuple(self.curve[i] for i in chosen),
+            findings=tuple(findings),
+            parts={k: rows(v) for k, v in self.parts.items()},
+        )
+
+    def sum(self, dim: int | tuple[int, ...]) -> Tensor:
+        """The values summed over axes, for example `sum(1)` over the channels of images."""
+        return self.values.sum(dim)
+
+    def to(self, device: torch.device | str) -> Attribution:
+        """The same with values and parts on another device."""
+        parts = {k: v.to(device) for k, v in self.parts.items()}
+        return replace(self, values=self.values.to(device), parts=parts)
+
+    def save(self, path: str | Path) -> Path:
+        """Write everything to a `.safetensors` file (temporary name, then rename). Raises `StorageError`."""
+        from gradline.result.storage import save
+
+        return save(self, path)
+
+    def __repr__(self) -> str:
+        from gradline.result.card import text_card
+
+        return text_card(self)
+
+    def _repr_html_(self) -> str:
+        from gradline.result.card import html_card
+
+        return html_card(self)

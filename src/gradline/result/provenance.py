@@ -1,0 +1,60 @@
+"""Where a result comes from: enough to repeat it and to notice that something changed."""
+
+from __future__ import annotations
+
+import hashlib
+import platform
+from datetime import UTC, datetime
+from types import FunctionType
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+SAMPLE = 1024
+"""Elements of each parameter that enter a model's digest, evenly spaced."""
+
+
+def environment(device: torch.device, dtype: torch.dtype) -> dict[str, Any]:
+    """Versions, device, precision and threads, JSON-ready."""
+    from importlib.metadata import version
+
+    return {
+        "gradline": version("gradline"),
+        "torch": str(torch.__version__),
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "device": str(device),
+        "dtype": str(dtype).removeprefix("torch."),
+        "threads": torch.get_num_threads(),
+        "created": datetime.now(UTC).isoformat(timespec="seconds"),
+    }
+
+
+def tensor_digest(x: Tensor) -> str:
+    """SHA-256 of the shape, the dtype and every value, first 16 hex digits."""
+    head = f"{tuple(x.shape)}{x.dtype}".encode()
+    return hashlib.sha256(head + _bytes(x)).hexdigest()[:16]
+
+
+def model_digest(model: object) -> str | None:
+    """SHA-256 over names, shapes and up to `SAMPLE` values of each parameter and buffer; None without parameters."""
+    if not isinstance(model, nn.Module):
+        return None
+    total = hashlib.sha256()
+    for name, tensor in model.state_dict().items():
+        if isinstance(tensor, Tensor):
+            flat = tensor.detach().flatten()
+            total.update(f"{name}{tuple(tensor.shape)}{tensor.dtype}".encode())
+            total.update(_bytes(flat[:: max(1, flat.numel() // SAMPLE)]))
+    return total.hexdigest()[:16]
+
+
+def model_name(model: object) -> str:
+    """The class of a module, the name of a function."""
+    named = model if isinstance(model, FunctionType) else type(model)
+    return f"{named.__module__}.{named.__qualname__}"
+
+
+def _bytes(x: Tensor) -> bytes:
+    return x.detach().contiguous().cpu().reshape(-1).view(torch.uint8).numpy().tobytes()

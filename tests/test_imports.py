@@ -1,0 +1,103 @@
+"""Arrows between the packages point down and never turn; nothing heavy is imported before it is needed."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import gradline as gl
+
+SOURCE = Path(gl.__file__).parent
+FILES = sorted(SOURCE.rglob("*.py"))
+BASE = ("errors", "status")
+JOINED = (*BASE, "core", "methods", "question", "result", "engine")
+
+MAY = {
+    "errors": (),
+    "status": (),
+    "core": (*BASE, "core"),
+    "core.flow": BASE,
+    "core.random": BASE,
+    "core.rules": (*BASE, "core.random"),
+    "core.baselines": (*BASE, "core.flow", "core.random"),
+    "core.accumulators": (*BASE, "core.flow"),
+    "methods": (*BASE, "core", "methods"),
+    "question": (*BASE, "question"),
+    "result": (*BASE, "result"),
+    "engine": JOINED,
+    "testing": (*JOINED, "testing"),
+}
+"""Who may import what of gradline, itself and what is below it; the longest name rules."""
+
+OUTSIDE = {"core": {"numpy", "torch"}, "methods": set(), "question": {"torch"}, "result": {"numpy", "torch"}}
+"""Libraries that a package may import at the top of its modules, beside Python's own."""
+
+HEAVY = ("matplotlib", "PIL", "rich", "typer", "jinja2", "safetensors", "scipy", "captum", "skimage", "transformers")
+
+
+def module(file: Path) -> str:
+    return ".".join(file.relative_to(SOURCE).with_suffix("").parts).removesuffix(".__init__")
+
+
+def imported(nodes: list[ast.stmt]) -> set[str]:
+    """What these statements import, late and for type checking too; `from a import b` is a.b."""
+    names: set[str] = set()
+    for node in (n for statement in nodes for n in ast.walk(statement)):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, "relative imports hide where an arrow points"
+            names |= {f"{node.module}.{alias.name}" for alias in node.names}
+    return names
+
+
+def below(name: str, packages: tuple[str, ...]) -> bool:
+    return any(name == package or name.startswith(f"{package}.") for package in packages)
+
+
+def arrows(file: Path) -> set[str]:
+    names = imported(ast.parse(file.read_text("utf-8")).body)
+    return {name.removeprefix("gradline.") for name in names if name.startswith("gradline")}
+
+
+@pytest.mark.parametrize("file", FILES, ids=module)
+def test_arrows_point_down(file: Path) -> None:
+    who = module(file)
+    rules = [package for package in MAY if below(who, (package,))]
+    if rules:
+        forbidden = {name for name in arrows(file) if not below(name, MAY[max(rules, key=len)])}
+        forbidden |= {name for name in arrows(file) if below(who, ("core",)) and below(name, ("core.method",))}
+    else:
+        private = ("core.paths", "testing", *([] if below(who, ("cli",)) else ["cli"]))
+        forbidden = {name for name in arrows(file) if below(name, private)}
+    assert not forbidden, f"{who} imports {', '.join(sorted(forbidden))}"
+
+
+def test_the_engine_knows_the_default_method_alone() -> None:
+    names = {name for file in FILES if below(module(file), ("engine",)) for name in arrows(file)}
+    assert {name for name in names if below(name, ("methods",))} == {"methods.integrated_gradients"}
+
+
+@pytest.mark.parametrize("package", OUTSIDE)
+def test_inner_packages_know_few_libraries(package: str) -> None:
+    for file in FILES:
+        if below(module(file), (package,)):
+            body = ast.parse(file.read_text("utf-8")).body
+            top = [node for node in body if not isinstance(node, ast.FunctionDef | ast.ClassDef)]
+            outside = {name.split(".")[0] for name in imported(top)} - {"gradline"} - sys.stdlib_module_names
+            assert outside <= OUTSIDE[package], f"{module(file)} imports {outside}"
+
+
+def test_nothing_heavy_comes_with_the_library() -> None:
+    code = f"import sys, gradline; print([m for m in {HEAVY} if m in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_public_names_are_sorted_and_complete() -> None:
+    assert gl.__all__ == sorted(set(gl.__all__))
+    bound = imported(ast.parse((SOURCE / "__init__.py").read_text("utf-8")).body)
+    assert set(gl.__all__) == {name.rpartition(".")[2] for name in bound}
+    assert all(hasattr(gl, name) for name in gl.__all__)
