@@ -288,13 +288,14 @@ def test_what_is_alive_does_not_grow_with_the_steps():
 
 
 def kinks(x):
-    """60 kinks along the diagonal, and nothing of size saved: memory is what is kept of the gradients."""
-    bends = torch.linspace(0.013, 0.987, 60, dtype=x.dtype)
+    """20 kinks along the diagonal, and nothing of size saved: memory is what is kept of the gradients."""
+    bends = torch.linspace(0.013, 0.987, 20, dtype=x.dtype)
+    signs = torch.tensor([10.0, -10.0], dtype=x.dtype).repeat(10)
     spread = torch.linspace(0.5, 1.5, x.shape[1], dtype=x.dtype)
-    return torch.relu(x.mean(1, keepdim=True) - bends).sum(1) + (x * spread).mean(1).square()
+    return (signs * torch.relu(x.mean(1, keepdim=True) - bends)).sum(1) + (x * spread).mean(1).square()
 
 
-TOL, FEATURES = 0.0005, 1000
+TOL, FEATURES = 0.004, 1000
 ONE = torch.ones(1, FEATURES)
 
 
@@ -302,7 +303,7 @@ ONE = torch.ones(1, FEATURES)
 def by_memory():
     """What comes of one example under budgets from plenty to next to nothing: `{bytes: result or error}`."""
     found = {}
-    for maps in (10_000, 2000, 1000, 700, 500, 400, 300, 200, 150, 100, 70, 50, 35, 25, 16, 9, 2):
+    for maps in (10_000, 1000, 500, 300, 250, 225, 200, 175, 150, 100, 70, 50, 35, 25, 16, 9, 2):
         memory = 4 * FEATURES * maps
         try:
             found[memory] = gl.explain(Recording(kinks), ONE, tol=TOL, memory=memory, max_evaluations=2000)
@@ -330,7 +331,7 @@ def test_when_memory_ends_the_map_so_far_is_told_and_a_finding_says_why(by_memor
     assert exhausted
     for a in exhausted:
         assert 8 <= int(a.evaluations[0]) < 2000
-        assert TOL < float(a.error_estimate[0]) < 0.5
+        assert float(a.error_estimate[0]) > TOL / 2, "above the tolerance, safety factor included"
         assert map_error(a) <= float(a.error_estimate[0])
         (note,) = [f for f in a.findings if f.examples == (0,)]
         assert "memory" in note.detail

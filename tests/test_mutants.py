@@ -69,7 +69,8 @@ def jump_in_a_crowd_is_found() -> None:
     """F = Σ ±x_i²/50 + twice a step in x_0, over 2500 features: A_i = ±1/50, and 2 more for the first.
 
     The signs cancel, so F rises by the step alone; the features change together, so the step looks like an error that
-    is spread over 2500 of them, 2/50 of the map's norm of one. Only the guard says that it is not.
+    is spread over 2500 of them, 2/50 of the map's norm of one. Only the guard (the cell's gap is too large for the
+    tolerance, or for what its map explains) says that it is not.
     """
     sign = torch.ones(2500, dtype=torch.float64)
     sign[1::2] = -1
@@ -168,7 +169,7 @@ REPEATED = [(Straight, "point", repeated)]
 REVERSED_TABLE = [(Rule, "table", reversed_table)]
 REVERSED_BAR = [(adaptive, "error_bar", reversed_bar)]
 NO_FACTOR = [(adaptive, "error_bar", bar_without_factor)]
-NO_GUARD = [(error_bar, "_jumps", lambda seen, gap, tol: np.zeros(gap.shape, bool))]
+NO_GUARD = [(error_bar, "_jumps", lambda seen, gap, tol: np.zeros(gap.shape, bool)), (error_bar, "SURPRISE", np.inf)]
 NO_SCORE = [(error_bar, "_gaps", lambda seen, integral: np.zeros_like(integral))]
 NARROW = [(ENGINE, "torch", NarrowTorch())]
 SHARED = [(rules, "generator", lambda seed, name, part, draw=0: generator(seed, "anyone", part, draw))]

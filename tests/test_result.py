@@ -23,8 +23,8 @@ def jumpy(x):
 
 
 def broken(x):
-    """NaN on the second half of the path."""
-    return torch.where(x[:, 0] > 0.5, math.nan, 1.0) * x.sum(1)
+    """NaN in the middle of the path."""
+    return torch.where((x[:, 0] > 0.5) & (x[:, 0] < 0.6), math.nan, 1.0) * x.sum(1)
 
 
 ONES = torch.ones(1, 3)
@@ -68,9 +68,19 @@ ONES = torch.ones(1, 3)
             gl.Status.NONFINITE,
             [
                 "nonfinite: a score or a gradient on the path is NaN or infinite",
-                "score F(x)        nan",
-                "GL202",
+                "score F(x)        3\n",
+                "GL202 non-finite reading (examples 0)",
                 "the score is not finite at t = 0.5625",
+            ],
+        ),
+        (
+            {"model": lambda x: x.log().sum(1), "steps": 4},
+            gl.Status.NONFINITE,
+            [
+                "nonfinite:",
+                "score F(x)        0\n",
+                "baseline F(x')    -inf\n",
+                "the score at the baseline is not finite",
             ],
         ),
         (

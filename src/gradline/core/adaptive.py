@@ -80,7 +80,7 @@ def _stop(
             note = f"the memory budget holds no more than {paths.nodes} node maps a path; raise memory="
             stopped[example] = Status.BUDGET_EXHAUSTED, note
         elif stuck[rows].any():
-            note = f"neighbouring points of the path cannot be told apart any more in {paths.dtype}"
+            note = f"the path cannot be resolved further in this precision ({paths.dtype})"
             stopped[example] = Status.BUDGET_EXHAUSTED, note
         elif out_of_budget:
             stopped[example] = Status.BUDGET_EXHAUSTED, ""

@@ -15,9 +15,9 @@ a rough path the two residuals have equal rates and, in more than a few dimensio
 
 On top of both, what the score itself says. `e_j = F(t_{j+1}) − F(t_j) − (quadrature of Σ v over the cell)` is the sum
 of what the cell gets wrong. A cell whose `e_j` is large hides a jump (the guard). Where a cell's map changes in one
-direction, by `δ = v_{j+1} − v_j`, its error has the norm `|e_j| ‖δ‖₂/‖δ‖₁`: this catches singular ends. A gap far beyond
-what the map's own error explains counts in full. And an end gap, which has a node on one side only, is never taken to
-be better than its `e_j`, its quarter of the path, or a singularity that fits its first three nodes says.
+direction, by `δ = v_{j+1} − v_j`, its error has the norm `|e_j| ‖δ‖₂/‖δ‖₁`: this catches singular ends. A gap far
+beyond what the map's own error explains counts in full. And an end gap, which has a node on one side only, is never
+taken to be better than its `e_j`, its quarter of the path, or a singularity that fits its first three nodes says.
 """
 
 from __future__ import annotations
@@ -227,6 +227,8 @@ def _singular_ends(seen: Seen) -> Array:
         slower = (power[:, 1] - power[:, 2]) / (power[:, 0] - power[:, 1])  # falls with a
         steeper = second[:, None] <= slower * first[:, None]
         best = steeper.sum(1) - 1  # the largest exponent that the changes are steep enough for
+        walk = np.sqrt((t[:, 2] - t[:, 1]) / (t[:, 1] - t[:, 0]))  # the ratio on a rough path
+        best[second > 0.7 * walk * first] = -1
         a = _EXPONENTS[np.maximum(best, 0)]
         missed = a / (1 - a) * t[:, 0] * first / (1 - (t[:, 1] / t[:, 0]) ** -a)
         found.append(np.where((best >= 0) & (first > 0), missed, 0.0) ** 2)

@@ -153,9 +153,10 @@ class Record:
         return np.asarray(HALF_ROUNDING * (np.abs(weight) * self._sorted(size)).sum(1))
 
     def is_flat(self, row: int) -> bool:
-        """Every gradient on this path is zero, and the score is the same everywhere."""
+        """Every node map on this path is zero, and the path leads nowhere or the score is the same everywhere."""
         values = np.concatenate([self.value[row], self.ends[row]])
-        return not self.gram[row].any() and bool(np.ptp(values) <= 4 * self.eps * np.abs(values).max())
+        still = np.ptp(values) <= 64 * self.eps * np.abs(values).max() or torch.equal(self.start[row], self.end[row])
+        return not self.gram[row].any() and bool(still)
 
     def mean_norm(self, rows: np.ndarray, weight: Array) -> float:
         """L2 norm of the mean of the maps of these rows."""
