@@ -163,7 +163,7 @@ class NarrowTorch:
         return (lambda one, other: one) if name == "promote_types" else getattr(torch, name)
 
 
-ENGINE = sys.modules["gradline.engine.attribute"]
+ENGINE = sys.modules["gradline.engine.answer"]
 CHORD = [(Bent, "move", chord)]
 REPEATED = [(Straight, "point", repeated)]
 REVERSED_TABLE = [(Rule, "table", reversed_table)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -30,9 +31,9 @@ def read_photo(photo: Any) -> Image:
         raise MissingExtra("reading photos", "vision") from error
     match photo:
         case str() | Path():
-            return _upright(_decode(Path(photo)))
+            return _from_file(Path(photo))
         case Image.Image():
-            return _upright(photo)
+            return _decoded(photo, "the image")
         case np.ndarray():
             return _upright(_from_array(photo))
     raise InputError("a photo as a path, a PIL image or a uint8 array", type(photo).__name__)
@@ -60,29 +61,45 @@ def centre_crop(image: Image, resize: int, crop: int) -> Image:
     return image.resize((crop, crop), Image.Resampling.BICUBIC, box=box)
 
 
-def _decode(path: Path) -> Image:
+def _from_file(path: Path) -> Image:
     from PIL import Image
 
-    if not path.is_file():
-        raise InputError("a photo file", f"{path}, which does not exist" if not path.exists() else f"{path}, no file")
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+        known = path.is_file()
+    except (OSError, ValueError):  # a name that no file can have
+        known = False
+    if not known:
+        raise InputError("a photo file", f"{str(path)[:200]!r}, which is not there")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # the limit below is stricter in words
+        try:
             image = Image.open(path)
-            if image.width * image.height > MOST_PIXELS:
-                raise InputError(
-                    f"a photo of at most {MOST_PIXELS / 1e6:.0f} megapixels",
-                    f"{path.name} with {image.width} × {image.height}",
-                    "scale it down first",
-                )
-            image.load()
-            return image
-    except Image.DecompressionBombError as error:
-        raise InputError(f"a photo of at most {MOST_PIXELS / 1e6:.0f} megapixels", f"{path.name}: {error}") from error
-    except (OSError, SyntaxError, ValueError) as error:
-        if isinstance(error, InputError):
-            raise
-        raise InputError("a readable photo (JPEG, PNG, WebP, …)", f"{path.name}: {error}") from error
+        except Exception as error:
+            raise _unreadable(path.name, error) from error
+        with image:
+            return _decoded(image, path.name)
+
+
+def _decoded(image: Image, name: str) -> Image:
+    if image.width * image.height > MOST_PIXELS:
+        raise InputError(
+            f"a photo of at most {MOST_PIXELS / 1e6:.0f} megapixels",
+            f"{name} with {image.width} × {image.height}",
+            "scale it down first",
+        )
+    try:
+        image.load()
+        return _upright(image)
+    except Exception as error:  # decoders raise whatever they like
+        raise _unreadable(name, error) from error
+
+
+def _unreadable(name: str, error: Exception) -> InputError:
+    from PIL import Image
+
+    if isinstance(error, Image.DecompressionBombError):
+        return InputError(f"a photo of at most {MOST_PIXELS / 1e6:.0f} megapixels", f"{name}: {error}")
+    return InputError("a readable photo (JPEG, PNG, WebP, …)", f"{name}: {error}")
 
 
 def _from_array(array: np.ndarray) -> Image:
@@ -96,10 +113,30 @@ def _from_array(array: np.ndarray) -> Image:
     return Image.fromarray(array)
 
 
-def _upright(image: Image) -> Image:
-    from PIL import Image, ImageOps
+_TURNS = {
+    2: "FLIP_LEFT_RIGHT",
+    3: "ROTATE_180",
+    4: "FLIP_TOP_BOTTOM",
+    5: "TRANSPOSE",
+    6: "ROTATE_270",
+    7: "TRANSVERSE",
+    8: "ROTATE_90",
+}
+"""What undoes each EXIF orientation. Not Pillow's own transposition, which fails on EXIF data with other damage."""
 
-    image = ImageOps.exif_transpose(image)
+
+def _orientation(image: Image) -> int:
+    with suppress(Exception):
+        return int(image.getexif().get(0x0112, 1))
+    return 1
+
+
+def _upright(image: Image) -> Image:
+    from PIL import Image
+
+    turn = _TURNS.get(_orientation(image))
+    if turn is not None:
+        image = image.transpose(Image.Transpose[turn])
     if image.mode.startswith(("I", "F")):  # 16 and 32 bit grey
         grey = np.asarray(image, dtype=np.float64)
         top = 65535.0 if image.mode.startswith("I") else max(float(grey.max()), 1e-12)

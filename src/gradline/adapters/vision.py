@@ -74,7 +74,7 @@ def explain_image(
     `photo`: a path, a PIL image or a uint8 array. `baseline`: default black. The rest as in `gradline.attribute`.
     """
     case = image_case(photo, model)
-    no_path = method is not None and method.baseline is None and baseline is None
+    no_path = isinstance(method, Method) and method.baseline is None and baseline is None
     return attribute(
         Score(case.model.model, target),
         case.x,

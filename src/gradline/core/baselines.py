@@ -136,7 +136,7 @@ class Blur(Baseline):
         if not (self.sigma > 0 and math.isfinite(self.sigma)):
             raise BaselineError("sigma > 0 for Blur", f"sigma={self.sigma}")
         radius = max(1, int(3 * self.sigma + 0.5))
-        offsets = torch.arange(-radius, radius + 1, dtype=torch.float64)
+        offsets = torch.arange(-radius, radius + 1, dtype=torch.float64, device=x.device)
         kernel = torch.exp(-0.5 * (offsets / self.sigma) ** 2)
         kernel = (kernel / kernel.sum()).to(device=x.device)
         working = x.to(torch.promote_types(x.dtype, torch.float32))

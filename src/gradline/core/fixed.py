@@ -28,7 +28,7 @@ def fixed(frame: Frame, curve: Curve, rule: Rule, steps: int) -> Flow:
             at = torch.from_numpy(t[:, first:last])
             count = last - first
             points = curve.point(frame.start[:, draw], frame.end, at)
-            owner = torch.arange(examples).repeat_interleave(count)
+            owner = torch.arange(examples, device="cpu").repeat_interleave(count)
             reading = yield Probe(points.flatten(0, 1), owner)
             move = curve.move(frame.start[:, draw], frame.end, at).expand(points.shape)
             share = torch.from_numpy(weight[:, first:last]).flatten() / draws

@@ -16,6 +16,7 @@ from enum import Enum
 from typing import Any, Protocol
 
 import numpy as np
+import torch
 from torch import Tensor
 
 from gradline.status import Status
@@ -102,6 +103,7 @@ class Frame:
 
     `start (B, K, *F)`, `end (B, *F)`: the ends of the paths. `start_score (B, K)`, `end_score (B,)`: the score there,
     float64. `names`: the examples' names, the key of their random numbers together with `seed`.
+    `precision`: the dtype in which points reach the score and scores come back; `start` and `end` are at least float32.
     `bounded`: the score saturates (a probability). `room`: what the engine grants.
     """
 
@@ -111,6 +113,7 @@ class Frame:
     end_score: np.ndarray
     names: tuple[str, ...]
     seed: int
+    precision: torch.dtype
     bounded: bool
     room: Room
 

@@ -13,4 +13,4 @@ def generator(seed: int, name: str, part: str, draw: int = 0) -> torch.Generator
     The same key gives the same numbers whatever the batch, its order or the device.
     """
     key = f"{seed}\x1f{name}\x1f{part}\x1f{draw}".encode()
-    return torch.Generator().manual_seed(int.from_bytes(hashlib.sha256(key).digest()[:8], "big") >> 1)
+    return torch.Generator("cpu").manual_seed(int.from_bytes(hashlib.sha256(key).digest()[:8], "big") >> 1)

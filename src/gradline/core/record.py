@@ -33,9 +33,8 @@ class Record:
         self.t = self.value = self.total = self.norm = self.variation = np.empty((rows, 0))
         self.gram = np.empty((rows, 0, 0))
         self.workspace = 0
-        working = torch.finfo(self.start.dtype)
-        self.dtype = str(self.start.dtype).removeprefix("torch.")
-        self.eps = float(working.eps)
+        self.dtype = str(frame.precision).removeprefix("torch.")
+        self.eps = float(torch.finfo(frame.precision).eps)
         self.narrowest = 4 * self.eps
 
     @property

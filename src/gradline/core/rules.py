@@ -116,7 +116,7 @@ class MonteCarlo(Rule):
     """n independent uniform nodes, each example its own: unbiased, error falls as 1/√n."""
 
     def nodes(self, n: int, random: torch.Generator) -> Table:
-        return np.sort(torch.rand(n, generator=random, dtype=torch.float64).numpy()), _equal(n)
+        return np.sort(torch.rand(n, generator=random, dtype=torch.float64, device="cpu").numpy()), _equal(n)
 
 
 @dataclass(frozen=True)
@@ -124,7 +124,7 @@ class Stratified(Rule):
     """One uniform node in each of n equal cells, each example its own: unbiased, less variance than Monte Carlo."""
 
     def nodes(self, n: int, random: torch.Generator) -> Table:
-        u = torch.rand(n, generator=random, dtype=torch.float64).numpy()
+        u = torch.rand(n, generator=random, dtype=torch.float64, device="cpu").numpy()
         return (np.arange(n) + u) / n, _equal(n)
 
 

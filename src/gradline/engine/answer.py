@@ -9,18 +9,23 @@ import torch
 from torch import Tensor
 
 from gradline.engine.memory import Memory, release_cached
+from gradline.errors import ModelError
 from gradline.question.score import BoundScore, is_out_of_memory
 from gradline.question.targets import Target
+
+UNMEASURED = 256
+"""A row's memory in multiples of the input's, where it cannot be measured."""
 
 Values = list[Tensor]  # a (R,) float64 CPU tensor for each target
 Gradients = list[Tensor]  # a (R, *F) tensor for each target
 
 
 class Answerer:
-    """Calls the score on as many rows at a time as memory allows."""
+    """Calls the score on as many rows at a time as memory allows, in the input's `dtype`."""
 
-    def __init__(self, score: BoundScore, memory: Memory, working: torch.dtype) -> None:
-        self.score, self.memory, self.working = score, memory, working
+    def __init__(self, score: BoundScore, memory: Memory, dtype: torch.dtype) -> None:
+        self.score, self.memory, self.dtype = score, memory, dtype
+        self.working = torch.promote_types(dtype, torch.float32)
 
     def values(self, points: Tensor, owner: Tensor, targets: Sequence[Target]) -> Values:
         """Scores without gradients."""
@@ -38,14 +43,25 @@ class Answerer:
 
     def outputs(self, points: Tensor, owner: Tensor) -> list[Any]:
         """Raw outputs at x, a list over batches; the first row is run alone and measured for memory."""
-        with self.memory.measuring(points[:1], self.score.model):
-            leaf = points[:1].detach().clone().requires_grad_()
-            first = self.score.output(leaf, owner[:1])
+        first = self._in_batches(points[:1], owner[:1], self._measured)
         with torch.no_grad():
-            rest = self._in_batches(points[1:], owner[1:], self.score.output) if len(points) > 1 else []
-        return [first, *rest]
+            rest = self._in_batches(points[1:], owner[1:], lambda p, o: self.score.output(p.clone(), o))
+        return [*first, *rest]
+
+    def _measured(self, points: Tensor, owner: Tensor) -> Any:
+        leaf = points.detach().clone().requires_grad_()
+        try:
+            with self.memory.measuring(leaf, self.score.model):
+                return self.score.output(leaf.clone(), owner)
+        except ModelError as error:
+            if "saved tensor hooks" not in str(error):
+                raise
+        self.memory.row_bytes = UNMEASURED * leaf.element_size() * leaf.numel()  # torch.func inside: no hooks there
+        with torch.no_grad():
+            return self.score.output(points.clone(), owner)
 
     def _in_batches(self, points: Tensor, owner: Tensor, call: Callable[[Tensor, Tensor], Any]) -> list[Any]:
+        points = points.to(self.dtype)
         parts: list[Any] = []
         first = 0
         while first < len(points):

@@ -59,7 +59,7 @@ def assemble(
         gap = ledger.values.flatten(1).double().sum(1).cpu() - (score - baseline_score)
     estimate = None
     if method.estimates:
-        error = torch.tensor(ledger.error, dtype=torch.float64)
+        error = torch.tensor(ledger.error, dtype=torch.float64, device="cpu")
         estimate = torch.where(norm > 0, error / norm, error)
         estimate[[s is Status.FLAT for s in status]] = 0.0
         estimate[[s is Status.NONFINITE for s in status]] = float("nan")

@@ -16,13 +16,13 @@ from gradline.core.paths import Budget, ToleranceBudget
 from gradline.engine.answer import Answerer
 from gradline.engine.assemble import Ledger, assemble
 from gradline.engine.budget import choose_budget
-from gradline.engine.memory import Memory, parse
+from gradline.engine.memory import CPU, Memory, parse
 from gradline.engine.pool import Running, Spent, run
 from gradline.engine.progress import Watch
 from gradline.engine.progress import progress as live_progress
 from gradline.errors import InputError
 from gradline.methods import integrated_gradients
-from gradline.question.guard import in_training_mode, undisturbed
+from gradline.question.guard import undisturbed
 from gradline.question.inputs import check_input, check_names
 from gradline.question.score import BoundScore, Score, TargetLike
 from gradline.question.sites import Site
@@ -120,8 +120,8 @@ def attribute(
     bound = score.bind(x)
     ledger = Memory(parse(memory, x.device), x.device)
     began = time.perf_counter()
-    training = in_training_mode(score.model)
-    with undisturbed(score.model, x.device), live_progress(progress, x.shape[0] * len(bound.targets)) as watch:
+    shown = live_progress(progress, x.shape[0] * len(bound.targets))
+    with undisturbed(score.model, x.device) as training, shown as watch:
         call = _Call(bound, x.clone() if x.is_inference() else x, method, budget, names, seed, ledger)
         call.read_ends()
         call.run(watch)
@@ -143,11 +143,11 @@ class _Call:
         memory: Memory,
     ) -> None:
         self.x, self.method, self.budget, self.names, self.seed, self.memory = x, method, budget, names, seed, memory
-        working = torch.promote_types(x.dtype, torch.float32)
-        self.answerer = Answerer(bound, memory, working)
+        self.answerer = Answerer(bound, memory, x.dtype)
+        working = self.answerer.working
         count, several = x.shape[0], len(bound.targets)
         self.values = torch.zeros((several, *x.shape), dtype=working, device=x.device)
-        self.spent = Spent(*(torch.zeros((several, count), dtype=torch.int64) for _ in range(2)))
+        self.spent = Spent(*(torch.zeros((several, count), dtype=torch.int64, device=CPU) for _ in range(2)))
         self.ledgers = [
             Ledger(self.values[k], [Status.NO_CLAIM] * count, [float("nan")] * count, [[]] * count, [""] * count)
             for k in range(several)
@@ -162,7 +162,7 @@ class _Call:
 
     def read_ends(self) -> None:
         """Check the model, freeze the targets at x, and evaluate F(x) and F(x')."""
-        every = torch.arange(len(self.names))
+        every = torch.arange(len(self.names), device=CPU)
         self.score = torch.stack(self._freeze(every))
         self.start_score: Tensor | None = None
         if self.method.baseline is not None:
@@ -172,10 +172,10 @@ class _Call:
 
     def _freeze(self, every: Tensor) -> list[Tensor]:
         outputs = self.answerer.outputs(self.x, every)
-        if not all(isinstance(o, Tensor) for o in outputs):
+        whole = _joined(outputs, len(every))
+        if whole is None:  # not a batch of rows in one tensor: for targets that can do with that
             self.answerer.score = self.answerer.score.freeze(outputs[0], 1)
             return self.answerer.values(self.x, every, self.targets)
-        whole = torch.cat([o.detach() for o in outputs])
         self.answerer.score = self.answerer.score.freeze(whole, len(every))
         return [t.pick(whole, every).detach().cpu().double() for t in self.targets]
 
@@ -214,8 +214,8 @@ class _Call:
         most = free / self._kept_bytes(1) if self._kept_bytes(1) else float("inf")
         together = max(1, int(min(len(self.targets), most)))
         size = max(1, int(min(MOST_EXAMPLES, self.memory.rows() // (FIRST * draws), most / together)))
-        for rows in torch.split(torch.arange(len(self.names)), size):
-            starts, ends = self._starts(rows), self.x[rows.to(self.x.device)]
+        for rows in torch.split(torch.arange(len(self.names), device=CPU), size):
+            starts, ends = self._starts(rows).to(self.values), self.x[rows.to(self.x.device)].to(self.values)
             for first in range(0, len(self.targets), together):
                 targets = range(first, min(first + together, len(self.targets)))
                 yield [self._flow(k, rows, starts, ends) for k in targets]
@@ -236,6 +236,7 @@ class _Call:
             end_score=at_end,
             names=tuple(self.names[i] for i in rows),
             seed=self.seed,
+            precision=self.x.dtype,
             bounded=self.targets[target].bounded,
             room=self,
         )
@@ -292,3 +293,12 @@ class _Call:
             "memory": self.memory.limit,
             "seconds": round(seconds, 3),
         }
+
+
+def _joined(outputs: list[Any], rows: int) -> Tensor | None:
+    """The outputs of several batches as one tensor of so many rows, None if they are something else."""
+    tensors = [o.detach() for o in outputs if isinstance(o, Tensor) and o.ndim > 0]
+    if len(tensors) < len(outputs) or len({t.shape[1:] for t in tensors}) > 1:
+        return None
+    whole = torch.cat(tensors)
+    return whole if len(whole) == rows else None

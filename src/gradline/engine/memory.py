@@ -6,7 +6,7 @@ import ctypes
 import math
 import re
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
 
@@ -39,8 +39,8 @@ def parse(memory: int | str | None, device: torch.device) -> int:
     if isinstance(memory, str):
         match = re.fullmatch(r"\s*([0-9]+(?:\.[0-9]+)?)\s*([kmg]?i?b?)\s*", memory, re.IGNORECASE)
         unit = match[2].upper() if match else "?"
-        if match and unit in _UNITS:
-            return max(1, int(float(match[1]) * _UNITS[unit]))
+        if match and unit in _UNITS and (size := int(float(match[1]) * _UNITS[unit])) > 0:
+            return size
     elif isinstance(memory, int) and not isinstance(memory, bool) and memory > 0:
         return memory
     raise InputError('memory as bytes or a text such as "2GiB"', repr(memory))
@@ -83,29 +83,33 @@ class Memory:
 
     @contextmanager
     def measuring(self, points: Tensor, model: object) -> Iterator[None]:
-        """Measure what a row costs: the bytes autograd saves in a forward over `points (R, *F)`, run inside."""
+        """Measure what a row costs: the bytes that autograd saves in a forward over the leaf `points (R, *F)`."""
         seen: dict[int, int] = {}
-        own = _storages(model)
+        own = {_address(t) for t in [*model.parameters(), *model.buffers()]} if isinstance(model, nn.Module) else set()
 
         def pack(tensor: Tensor) -> Tensor:
-            storage = tensor.untyped_storage()
-            if storage.data_ptr() not in own:
-                seen[storage.data_ptr()] = max(seen.get(storage.data_ptr(), 0), storage.nbytes())
-            return tensor
+            owner = tensor if tensor._base is None else tensor._base
+            weight = owner.is_leaf and owner.requires_grad and owner is not points
+            if not weight and (address := _address(tensor)) not in own and address is not None:
+                seen[address] = tensor.untyped_storage().nbytes()
+            return tensor.detach()  # the tensor itself would hold its own graph alive
 
-        unpack: Callable[[Any], Any] = lambda saved: saved  # noqa: E731
-        with torch.autograd.graph.saved_tensors_hooks(pack, unpack):
+        with torch.autograd.graph.saved_tensors_hooks(pack, _as_it_is):
             yield
-        rows = points.shape[0]
         around = 8 * points.element_size() * points[0].numel()  # point, leaf, gradient, term and their temporaries
-        self.row_bytes = BACKWARD * sum(seen.values()) / rows + around
+        self.row_bytes = BACKWARD * sum(seen.values()) / points.shape[0] + around
 
 
-def _storages(model: object) -> set[int]:
-    if not isinstance(model, nn.Module):
-        return set()
-    tensors = [*model.parameters(), *model.buffers()]
-    return {t.untyped_storage().data_ptr() for t in tensors}
+def _as_it_is(saved: Any) -> Any:
+    return saved
+
+
+def _address(tensor: Tensor) -> int | None:
+    """Where a tensor's memory is; None for those without one of their own (sparse, say)."""
+    try:
+        return tensor.untyped_storage().data_ptr()
+    except (NotImplementedError, RuntimeError):
+        return None
 
 
 def release_cached(device: torch.device) -> None:

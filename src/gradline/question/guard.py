@@ -16,36 +16,36 @@ _locks_lock = threading.Lock()
 
 
 @contextmanager
-def undisturbed(model: object, device: torch.device) -> Iterator[None]:
+def undisturbed(model: object, device: torch.device) -> Iterator[bool]:
     """Run with gradients on, no module of the model in training mode, and the global random state untouched.
 
-    Training flags are set, not through `model.eval()` (which some models override), and restored one by one, also
-    after an exception. Calls on the same model wait for each other while its flags are changed.
+    Yields whether some module was in training mode. Training flags are set, not through `model.eval()` (which some
+    models override), and restored one by one, also after an exception. Calls on the same module wait for each other.
     """
     devices = [device] if device.type == "cuda" else []
-    with torch.inference_mode(False), torch.enable_grad(), torch.random.fork_rng(devices), _evaluating(model):
-        yield
+    with (
+        _evaluating(model) as training,
+        torch.inference_mode(False),
+        torch.enable_grad(),
+        torch.random.fork_rng(devices),
+    ):
+        yield training
 
 
 @contextmanager
-def _evaluating(model: object) -> Iterator[None]:
+def _evaluating(model: object) -> Iterator[bool]:
     if not isinstance(model, nn.Module):
-        yield
+        yield False
         return
     with _lock(model):
-        changed = [m for m in model.modules() if m.training]
+        changed = [m for m in model.modules() if getattr(m, "training", False)]  # frozen scripts have no such flag
         for module in changed:
             module.training = False
         try:
-            yield
+            yield bool(changed)
         finally:
             for module in changed:
                 module.training = True
-
-
-def in_training_mode(model: object) -> bool:
-    """Some module of the model is in training mode."""
-    return isinstance(model, nn.Module) and any(m.training for m in model.modules())
 
 
 def _lock(model: nn.Module) -> threading.RLock:

@@ -46,6 +46,8 @@ def check_names(names: Sequence[str] | None, rows: int) -> tuple[str, ...]:
     """One name for each example; by default its index. Raises `InputError`."""
     if names is None:
         return tuple(str(i) for i in range(rows))
+    if not isinstance(names, Sequence):
+        raise InputError(f"{rows} different names, one for each example", repr(names))
     chosen = (names,) if isinstance(names, str) else tuple(str(n) for n in names)
     if len(chosen) != rows or len(set(chosen)) != rows:
         raise InputError(f"{rows} different names, one for each example", f"{len(chosen)}: {list(chosen)[:5]}")

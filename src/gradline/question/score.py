@@ -65,7 +65,10 @@ class BoundScore:
         return self.aiming_at([t.freeze(output, rows) for t in self.targets])
 
     def output(self, points: Tensor, owner: Tensor) -> Any:
-        """The model's output at `points (R, *F)` of the examples `owner (R,)`; a failure becomes a `ModelError`."""
+        """The model's output at `points (R, *F)` of the examples `owner (R,)`; a failure becomes a `ModelError`.
+
+        The points are the model's to write to: callers hand in copies.
+        """
         extra = {name: value[owner.to(value.device)] for name, value in self.context.items()}
         try:
             return self.model(points, **extra)
@@ -82,13 +85,13 @@ class BoundScore:
     def values(self, points: Tensor, owner: Tensor, targets: Sequence[Target]) -> list[Tensor]:
         """The scalars `(R,)` of each target, without gradients."""
         with torch.no_grad():
-            output = self.output(points, owner)
+            output = self.output(points.clone(), owner)
             return [t.pick(output, owner).detach() for t in targets]
 
     def gradients(self, points: Tensor, owner: Tensor, targets: Sequence[Target]) -> list[tuple[Tensor, Tensor]]:
         """Scalars `(R,)` and their gradients `(R, *F)` for each target, from one forward."""
         leaf = points.detach().clone().requires_grad_()
-        output = self.output(leaf, owner)
+        output = self.output(leaf.clone(), owner)  # a copy, since a model may write into its input
         answers = []
         for last, target in zip([False] * (len(targets) - 1) + [True], targets, strict=True):
             scalar = target.pick(output, owner)

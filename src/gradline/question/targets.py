@@ -84,6 +84,11 @@ class Function(Target):
 
     function: Callable[[Any], Tensor]
 
+    def freeze(self, output: Any, rows: int) -> Target:
+        if not callable(self.function):
+            raise TargetError("a function of the model's output", repr(self.function))
+        return self
+
     def pick(self, output: Any, owner: Tensor) -> Tensor:
         scalars: object = self.function(output)
         if not isinstance(scalars, Tensor) or scalars.shape != owner.shape:
@@ -129,7 +134,7 @@ def _table(output: Any, rows: int) -> Tensor:
             f"shape {tuple(output.shape)}",
             "pass a function (output) -> (rows,) as the target, and check that the model keeps the batch axis first",
         )
-    return table
+    return table if table.is_floating_point() else table.float()  # without a gradient, which is noticed later
 
 
 def _check_index(index: int | Tensor, columns: int, rows: int) -> int | Tensor:
@@ -144,6 +149,8 @@ def _check_index(index: int | Tensor, columns: int, rows: int) -> int | Tensor:
         if len(wrong):
             raise TargetError(f"class indices from 0 to {columns - 1}", f"{int(wrong[0])}")
         return index.detach().to("cpu", torch.int64)
+    if isinstance(index, bool) or not isinstance(index, int):
+        raise TargetError("a class index or a tensor of them", repr(index))
     if not 0 <= index < columns:
         raise TargetError(f"a class index from 0 to {columns - 1}", f"{index}")
     return index

@@ -23,8 +23,11 @@ def percent(share: float) -> str:
         return "0 %"
     if abs(share) < 1e-5:
         return "below 0.001 %"
-    digits = max(0, 1 - math.floor(math.log10(abs(share) * 100)))
-    return f"{share * 100:.{min(digits, 8)}f} %"
+    if abs(share) >= 1:
+        return f"{share * 100:.0f} %"
+    rounded = float(f"{share * 100:.2g}")
+    digits = max(0, 1 - math.floor(math.log10(abs(rounded))))
+    return f"{rounded:.{digits}f} %"
 
 
 def number(value: float) -> str:
@@ -72,7 +75,7 @@ def text_card(a: Attribution) -> str:
     if len(a) == 1:
         lines += [f"  {label:<17} {text}" for label, text in rows(a, 0)]
     else:
-        width = max(len(name) for name in a.names[:SHOWN])
+        width = max((len(name) for name in a.names[:SHOWN]), default=0)
         lines += [f"  {a.names[i]:<{width}}  {verdict(a, i)}" for i in range(min(len(a), SHOWN))]
         if len(a) > SHOWN:
             lines.append(f"  … and {len(a) - SHOWN} more")

@@ -43,7 +43,7 @@ def model_digest(model: object) -> str | None:
         return None
     total = hashlib.sha256()
     for name, tensor in model.state_dict().items():
-        if isinstance(tensor, Tensor):
+        if isinstance(tensor, Tensor) and tensor.layout is torch.strided:
             flat = tensor.detach().flatten()
             total.update(f"{name}{tuple(tensor.shape)}{tensor.dtype}".encode())
             total.update(_bytes(flat[:: max(1, flat.numel() // SAMPLE)]))

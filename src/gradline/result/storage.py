@@ -50,6 +50,7 @@ def write_atomically(path: Path, write: Callable[[Path], object]) -> Path:
 def save(a: Attribution, path: str | Path) -> Path:
     """Write an attribution. Raises `StorageError`, `MissingExtra`."""
     try:
+        from safetensors import SafetensorError
         from safetensors.torch import save_file
     except ImportError as error:
         raise MissingExtra("saving an attribution", "storage") from error
@@ -72,7 +73,10 @@ def save(a: Attribution, path: str | Path) -> Path:
     except TypeError as error:
         raise StorageError(f"details or provenance cannot be written as JSON: {error}") from error
     ready = {k: v.detach().cpu().contiguous().clone() for k, v in tensors.items()}
-    return write_atomically(path, lambda p: save_file(ready, p, metadata={"format": FORMAT, "header": text}))
+    try:
+        return write_atomically(path, lambda p: save_file(ready, p, metadata={"format": FORMAT, "header": text}))
+    except SafetensorError as error:
+        raise StorageError(f"cannot write {path}: {error}") from error
 
 
 def load(path: str | Path) -> Attribution:
@@ -82,16 +86,20 @@ def load(path: str | Path) -> Attribution:
     except ImportError as error:
         raise MissingExtra("loading an attribution", "storage") from error
     path = Path(path)
-    if not path.is_file():
-        raise StorageError(f"no such file: {path}")
     try:
+        if not path.is_file():
+            raise StorageError(f"no such file: {path}")
         with safe_open(path, framework="pt") as file:
             metadata = file.metadata() or {}
             if metadata.get("format") != FORMAT:
                 raise StorageError(f"{path} is not a gradline attribution (format {metadata.get('format')!r})")
             tensors = {k: file.get_tensor(k) for k in file.keys()}  # noqa: SIM118
         return _build(tensors, json.loads(metadata["header"]))
-    except (SafetensorError, KeyError, ValueError) as error:
+    except StorageError:
+        raise
+    except OSError as error:
+        raise StorageError(f"cannot read {path}: {error.strerror or error}") from error
+    except (SafetensorError, KeyError, TypeError, ValueError) as error:
         raise StorageError(f"{path} is damaged: {error}") from error
 
 

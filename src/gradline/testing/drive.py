@@ -62,6 +62,7 @@ def frame(
         end_score=score(x).detach().double().reshape(-1).numpy(),
         names=tuple(str(i) for i in range(len(x))),
         seed=seed,
+        precision=x.dtype,
         bounded=bounded,
         room=room or OpenRoom(),
     )

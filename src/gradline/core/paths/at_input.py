@@ -24,10 +24,10 @@ class AtInput(Path):
         finite: list[bool] = []
         first = 0
         while first < frame.examples:
-            rows = torch.arange(first, min(frame.examples, first + frame.room.rows()))
+            rows = torch.arange(first, min(frame.examples, first + frame.room.rows()), device="cpu")
             first += len(rows)
             reading = yield Probe(frame.end[rows], rows)
-            yield Step(reading, frame.end[rows], torch.ones(len(rows), dtype=torch.float64))
+            yield Step(reading, frame.end[rows], torch.ones(len(rows), dtype=torch.float64, device="cpu"))
             norm = reading.grad.flatten(1).norm(dim=1).double().cpu().numpy()
             for value, size in zip(reading.value.numpy(), norm, strict=True):
                 traces.append([Trace(np.ones(1), np.ones(1), np.array([value]), np.array([size]))])
