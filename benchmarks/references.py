@@ -7,6 +7,7 @@ the predicted class; a map stops when two levels differ by less than 1 %, and is
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -59,7 +60,7 @@ def references(case: gl.ImageCase, name: str) -> tuple[int, dict[str, Reference]
 def _read(known: dict[str, np.ndarray], kind: str, finest: int) -> Reference:
     """The first level that is close to the one before it; the finest there is if none is."""
     change = float("inf")
-    for before, level in zip(LEVELS, LEVELS[1:], strict=False):
+    for before, level in pairwise(LEVELS):
         if level <= finest and f"{kind}_{level}" in known:
             a, b = known[f"{kind}_{before}"], known[f"{kind}_{level}"]
             change = float(np.linalg.norm(a - b) / np.linalg.norm(b))

@@ -63,6 +63,7 @@ INPUTS = [
     case(gl.InputError, ["floating-point x", "torch.int64", ".float()"], x=torch.ones(2, 4, dtype=torch.int64)),
     case(gl.InputError, ["floating-point x", "torch.bool"], x=torch.ones(2, 4, dtype=torch.bool)),
     case(gl.InputError, ["floating-point x", "complex64"], x=torch.ones(2, 4, dtype=torch.complex64)),
+    case(gl.InputError, ["x", "sparse"], x=X.to_sparse()),
     case(gl.InputError, ["torch.Tensor", "ndarray", "torch.as_tensor(x)"], x=X.numpy()),
     case(gl.InputError, ["torch.Tensor", "list", "batch axis first"], x=X.tolist()),
     case(gl.InputError, ["torch.Tensor", "NoneType"], x=None),
@@ -81,6 +82,7 @@ BASELINES = [
     case(gl.BaselineError, ["finite baseline", "1 NaN or infinite"], baseline=INFINITE),
     case(gl.BaselineError, ["finite value", "nan"], baseline=float("nan")),
     case(gl.BaselineError, ["finite value", "inf"], baseline=gl.baselines.Constant(float("inf"))),
+    case(gl.BaselineError, ["Constant", "str"], baseline=gl.baselines.Constant("white")),
     case(gl.BaselineError, ["floating-point baseline", "int64", ".float()"], baseline=torch.zeros(1, 4).long()),
     case(gl.BaselineError, ["a baseline", "the class Blur", "write Blur(...)"], baseline=gl.baselines.Blur),
     case(gl.BaselineError, ["a baseline such as", "got str"], baseline="black"),
@@ -166,6 +168,12 @@ def test_a_wrong_argument_is_refused_in_words_that_help(arguments, error, words)
 def test_a_target_made_of_the_wrong_thing_is_refused(make, got):
     with pytest.raises(gl.TargetError, match=f"expected .*, got .*({got})"):
         gl.explain(NET, X, make(), steps=2)
+
+
+def test_a_target_function_that_fails_is_an_error_with_its_cause():
+    with pytest.raises(gl.GradlineError, match="logits") as caught:
+        gl.explain(lambda x: {"scores": x}, X, lambda output: output["logits"][:, 0], steps=2)
+    assert isinstance(caught.value.__cause__, KeyError)
 
 
 def test_the_model_is_not_bothered_with_what_can_be_refused_without_it():

@@ -238,6 +238,25 @@ def test_a_model_that_differentiates_inside_is_explained(model):
     torch.testing.assert_close(gl.explain(model, x, steps=4).values, 3 * x**2)
 
 
+@pytest.mark.parametrize(
+    "first", [nn.ReLU(inplace=True), lambda x: x.mul_(2), lambda x: x.clamp_(-0.5, 0.5)], ids=["relu", "mul", "clamp"]
+)
+def test_a_model_that_begins_in_place_is_explained(first):
+    x = inputs(4)
+    kept = x.clone()
+    a = gl.explain(lambda x: waves()(first(x)), x, 0, steps=8)
+    torch.testing.assert_close(a.values, gl.explain(lambda x: waves()(first(x.clone())), x, 0, steps=8).values)
+    assert torch.equal(x, kept)
+
+
+def test_an_input_may_be_a_view_of_any_kind():
+    """Expanded, transposed, or the imaginary part of a conjugate, which only says that it is to be negated."""
+    wave = torch.complex(inputs(3), inputs(3) + 1)
+    for x in (inputs(1).expand(3, 6), inputs(6, 3).T, wave.conj().imag, wave.real, inputs(6)[::2]):
+        a = gl.explain(waves(), x, 0, steps=4)
+        torch.testing.assert_close(a.values, gl.explain(waves(), x.clone().contiguous(), 0, steps=4).values)
+
+
 def test_a_module_with_a_sparse_buffer_is_explained():
     class Graph(nn.Module):
         def __init__(self):

@@ -247,10 +247,12 @@ def test_a_wider_model_gets_smaller_batches():
     assert narrow > 4 * middle > 16 * broad
 
 
-def test_weights_are_not_activations():
+@pytest.mark.parametrize("trained", [True, False], ids=["free", "frozen"])
+def test_weights_are_not_activations(trained):
     """8 MB of weights, 4 MiB allowed: a batch is many rows, whether the model is a module or a function around one."""
     torch.manual_seed(0)
     model = nn.Sequential(nn.Linear(8, 1000), nn.Tanh(), nn.Linear(1000, 2000), nn.Tanh(), nn.Linear(2000, 2))
+    model.requires_grad_(trained)
     as_module = largest_batch(model, steps=40, memory="4MiB")
     as_function = largest_batch(lambda x: model(x)[:, :1], steps=40, memory="4MiB")
     assert as_module > 50

@@ -277,12 +277,12 @@ def _safety(cell: Array) -> Array:
     """Safety factor: `SAFETY`, more where a few cells carry the error and it does not average out.
 
     One kink inside one cell is off by up to √3 times its root mean square. The error is a sum of K independent squares
-    u², u uniform on a cell, with K = (Σ E²)²/ΣE⁴ over 2.67 cells per kink: mean plus two standard deviations.
+    u², u uniform on a cell, with K = (Σ E²)²/ΣE⁴ over 2.67 cells per kink: mean plus 2.5 standard deviations.
     """
     total = cell.sum(1)
     fourth = (cell**2).sum(1)
     kinks = np.divide(total**2, 2.67 * fourth, out=np.full_like(total, np.inf), where=fourth > 0)
-    return np.asarray(np.maximum(SAFETY, np.sqrt(np.minimum(3.0, 1 + 1.79 / np.sqrt(kinks)))))
+    return np.asarray(np.maximum(SAFETY, np.sqrt(np.minimum(3.0, 1 + 2.24 / np.sqrt(kinks)))))
 
 
 # ------------------------------------------------------------------------------------------------------ linear algebra
