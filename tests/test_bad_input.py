@@ -82,7 +82,6 @@ BASELINES = [
     case(gl.BaselineError, ["finite baseline", "1 NaN or infinite"], baseline=INFINITE),
     case(gl.BaselineError, ["finite value", "nan"], baseline=float("nan")),
     case(gl.BaselineError, ["finite value", "inf"], baseline=gl.baselines.Constant(float("inf"))),
-    case(gl.BaselineError, ["Constant", "str"], baseline=gl.baselines.Constant("white")),
     case(gl.BaselineError, ["floating-point baseline", "int64", ".float()"], baseline=torch.zeros(1, 4).long()),
     case(gl.BaselineError, ["a baseline", "the class Blur", "write Blur(...)"], baseline=gl.baselines.Blur),
     case(gl.BaselineError, ["a baseline such as", "got str"], baseline="black"),
@@ -168,6 +167,11 @@ def test_a_wrong_argument_is_refused_in_words_that_help(arguments, error, words)
 def test_a_target_made_of_the_wrong_thing_is_refused(make, got):
     with pytest.raises(gl.TargetError, match=f"expected .*, got .*({got})"):
         gl.explain(NET, X, make(), steps=2)
+
+
+def test_a_constant_baseline_is_a_number():
+    with pytest.raises(gl.BaselineError, match=r"expected .*Constant.*, got .*(white|str)"):
+        gl.explain(NET, X, 0, baseline=gl.baselines.Constant("white"), steps=2)
 
 
 def test_a_target_function_that_fails_is_an_error_with_its_cause():

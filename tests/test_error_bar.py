@@ -203,10 +203,10 @@ def test_the_safety_factor_is_between_the_measured_one_and_that_of_a_single_kink
 
 
 def test_the_safety_factor_falls_as_the_error_is_spread_over_more_cells() -> None:
-    """K equal cells carry K/2.67 kinks: 1 + 1.79 √(2.67/K) under the root, until 1.25² is reached."""
+    """K equal cells carry K/2.67 kinks: 1 + 2.24 √(2.67/K) under the root, until 1.25² is reached."""
     counts = [1, 4, 10, 20, 40, 100]
     factor = [float(bars._safety(np.ones((1, k)))[0]) for k in counts]
-    due = [max(1.25, math.sqrt(min(3, 1 + 1.79 * math.sqrt(2.67 / k)))) for k in counts]
+    due = [max(1.25, math.sqrt(min(3, 1 + 2.24 * math.sqrt(2.67 / k)))) for k in counts]
     assert factor == pytest.approx(due)
     assert factor == sorted(factor, reverse=True)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -58,7 +57,7 @@ def explain_image(
     photo: Any,
     *,
     model: str | ImageModel = "efficientnet-lite0",
-    target: TargetLike | Sequence[TargetLike] = None,
+    target: TargetLike = None,
     method: Method | None = None,
     baseline: object = None,
     tol: float | None = None,
@@ -68,7 +67,7 @@ def explain_image(
     seed: int = 0,
     memory: int | str | None = None,
     progress: bool = False,
-) -> Attribution | list[Attribution]:
+) -> Attribution:
     """Explain what a model saw in a photo; the map has shape `(1, 3, H, W)`.
 
     `photo`: a path, a PIL image or a uint8 array. `baseline`: default black. The rest as in `gradline.attribute`.

@@ -57,7 +57,6 @@ def explain_photo(request: Request, outputs: list[Path], *, as_json: bool) -> in
     began = time.perf_counter()
     from gradline import Predicted, Probability, Score, attribute, image_case, methods, rules
     from gradline.report import Subject
-    from gradline.result import Attribution
 
     case = image_case(request.path, request.model)
     explained = request.target
@@ -80,7 +79,6 @@ def explain_photo(request: Request, outputs: list[Path], *, as_json: bool) -> in
         memory=request.memory,
         progress=not as_json and sys.stderr.isatty(),
     )
-    assert isinstance(a, Attribution)
     subject = Subject(case, a, explained, command_of(request, outputs), python_of(request))
     for path in outputs:
         write(subject, path)
@@ -127,6 +125,7 @@ def summary(subject: Any) -> dict[str, Any]:
         "photo": subject.case.name,
         "class": {"index": subject.explained, "name": subject.title},
         "candidates": [{"name": name, "probability": p} for name, p in subject.candidates()],
+        "explained": a.explained[0],
         "status": a.status[0],
         "score": _plain(a.score),
         "baseline_score": _plain(a.baseline_score),

@@ -105,7 +105,7 @@ def error_bar(seen: Seen, tol: float) -> Bar:
     size = np.sqrt(np.einsum("rii->ri", seen.gram))
     error = np.maximum(error, seen.eps * (np.abs(weight) * size).sum(1))
     norm = np.sqrt(np.maximum(np.einsum("ri,rij,rj->r", weight, seen.gram, weight), 0.0))
-    factor = _safety(cell) * np.where(~better & (seen.t.shape[1] < ENOUGH), SPARSE, 1.0)
+    factor = np.where(better, SAFETY, _safety(cell) * (SPARSE if seen.t.shape[1] < ENOUGH else 1.0))
     return Bar(weight, norm, error, factor, np.maximum(cell, signed**2), _jumps(seen, gap, tol))
 
 

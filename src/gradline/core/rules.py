@@ -17,14 +17,15 @@ Table = tuple[np.ndarray, np.ndarray]
 class Rule(ABC):
     """Where on the path a fixed number of gradients is read and how much each counts.
 
-    A rule carries no node count: `steps=` of the call says how many.
+    A rule carries no node count: `steps=` of the call says how many. `random`: every example has nodes of its own.
     """
 
     minimum = 1
+    random = False
 
     @abstractmethod
-    def nodes(self, n: int, random: torch.Generator) -> Table:
-        """Nodes `(n,)` ascending in [0, 1] and weights `(n,)`; `random` is the example's own generator."""
+    def nodes(self, n: int, source: torch.Generator) -> Table:
+        """Nodes `(n,)` ascending in [0, 1] and weights `(n,)`; `source` is the example's own generator."""
 
     def table(self, n: int, names: tuple[str, ...], seed: int, draw: int = 0) -> Table:
         """Nodes and weights `(B, n)`, a row for each example name.
@@ -33,8 +34,11 @@ class Rule(ABC):
         """
         self.check(n)
         part = type(self).__name__
-        rows = [self.nodes(n, generator(seed, name, part, draw)) for name in names]
-        return np.stack([t for t, _ in rows]), np.stack([w for _, w in rows])
+        drawn = names if self.random else names[:1]
+        rows = [self.nodes(n, generator(seed, name, part, draw)) for name in drawn]
+        shape = (len(names), n)
+        t, w = (np.broadcast_to(np.stack(column), shape).copy() for column in zip(*rows, strict=True))
+        return t, w
 
     def check(self, n: int) -> None:
         """Raise `InputError` unless the rule can be built on `n` nodes."""
@@ -50,7 +54,7 @@ def _equal(n: int) -> np.ndarray:
 class GaussLegendre(Rule):
     """Gauss–Legendre: exact for polynomials of degree 2n − 1; ends not read. Captum's default rule."""
 
-    def nodes(self, n: int, random: torch.Generator) -> Table:
+    def nodes(self, n: int, source: torch.Generator) -> Table:
         t, w = np.polynomial.legendre.leggauss(n)
         return (t + 1) / 2, w / 2
 
@@ -59,7 +63,7 @@ class GaussLegendre(Rule):
 class Midpoint(Rule):
     """Midpoints of n equal cells: exact for degree 1; ends not read. Default of a fixed budget."""
 
-    def nodes(self, n: int, random: torch.Generator) -> Table:
+    def nodes(self, n: int, source: torch.Generator) -> Table:
         return (np.arange(n) + 0.5) / n, _equal(n)
 
 
@@ -67,7 +71,7 @@ class Midpoint(Rule):
 class LeftRiemann(Rule):
     """Left ends of n equal cells: exact for degree 0; reads the baseline, not the input."""
 
-    def nodes(self, n: int, random: torch.Generator) -> Table:
+    def nodes(self, n: int, source: torch.Generator) -> Table:
         return np.arange(n) / n, _equal(n)
 
 
@@ -75,7 +79,7 @@ class LeftRiemann(Rule):
 class RightRiemann(Rule):
     """Right ends of n equal cells: exact for degree 0. The sum of the IG paper (Sundararajan et al. 2017, eq. 3)."""
 
-    def nodes(self, n: int, random: torch.Generator) -> Table:
+    def nodes(self, n: int, source: torch.Generator) -> Table:
         return (np.arange(n) + 1) / n, _equal(n)
 
 
@@ -88,7 +92,7 @@ class Trapezoid(Rule):
 
     minimum = 2
 
-    def nodes(self, n: int, random: torch.Generator) -> Table:
+    def nodes(self, n: int, source: torch.Generator) -> Table:
         w = np.full(n, 1.0 / (n - 1))
         w[[0, -1]] /= 2
         return np.linspace(0.0, 1.0, n), w
@@ -105,7 +109,7 @@ class Simpson(Rule):
         if n % 2 == 0:
             raise InputError("an odd number of steps for Simpson", f"steps={n}", f"use steps={n + 1}")
 
-    def nodes(self, n: int, random: torch.Generator) -> Table:
+    def nodes(self, n: int, source: torch.Generator) -> Table:
         w = np.where(np.arange(n) % 2 == 1, 4.0, 2.0)
         w[[0, -1]] = 1.0
         return np.linspace(0.0, 1.0, n), w / w.sum()
@@ -115,16 +119,20 @@ class Simpson(Rule):
 class MonteCarlo(Rule):
     """n independent uniform nodes, each example its own: unbiased, error falls as 1/√n."""
 
-    def nodes(self, n: int, random: torch.Generator) -> Table:
-        return np.sort(torch.rand(n, generator=random, dtype=torch.float64, device="cpu").numpy()), _equal(n)
+    random = True
+
+    def nodes(self, n: int, source: torch.Generator) -> Table:
+        return np.sort(torch.rand(n, generator=source, dtype=torch.float64, device="cpu").numpy()), _equal(n)
 
 
 @dataclass(frozen=True)
 class Stratified(Rule):
     """One uniform node in each of n equal cells, each example its own: unbiased, less variance than Monte Carlo."""
 
-    def nodes(self, n: int, random: torch.Generator) -> Table:
-        u = torch.rand(n, generator=random, dtype=torch.float64, device="cpu").numpy()
+    random = True
+
+    def nodes(self, n: int, source: torch.Generator) -> Table:
+        u = torch.rand(n, generator=source, dtype=torch.float64, device="cpu").numpy()
         return (np.arange(n) + u) / n, _equal(n)
 
 

@@ -49,14 +49,12 @@ class Answerer:
         return [*first, *rest]
 
     def _measured(self, points: Tensor, owner: Tensor) -> Any:
-        leaf = points.detach().clone().requires_grad_()
         try:
-            with self.memory.measuring(leaf, self.score.model):
-                return self.score.output(leaf.clone(), owner)
+            return self.memory.measure(lambda p: self.score.output(p, owner), points, self.score.model)
         except ModelError as error:
             if "saved tensor hooks" not in str(error):
                 raise
-        self.memory.row_bytes = UNMEASURED * leaf.element_size() * leaf.numel()  # torch.func inside: no hooks there
+        self.memory.row_bytes = UNMEASURED * points.element_size() * points.numel()  # torch.func inside: no hooks there
         with torch.no_grad():
             return self.score.output(points.clone(), owner)
 

@@ -48,6 +48,7 @@ def assemble(
     evaluations: Tensor,
     forward_evaluations: Tensor,
     names: tuple[str, ...],
+    explained: tuple[str, ...],
     findings: list[Finding],
     provenance: dict[str, Any],
 ) -> Attribution:
@@ -73,9 +74,10 @@ def assemble(
         forward_evaluations=forward_evaluations,
         status=tuple(status),
         names=names,
+        explained=explained,
         curve=tuple(Curve(t[0].t, t[0].weight, t[0].value, t[0].gradient_norm) for t in ledger.trace),
         findings=(*findings, *_noticed(status, ledger.note, budget), *_wide_gaps(status, gap, score, baseline_score)),
-        provenance=provenance | _budget_spec(budget),
+        provenance=provenance | {"target": ", ".join(dict.fromkeys(explained))} | _budget_spec(budget),
     )
 
 

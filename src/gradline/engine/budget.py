@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from inspect import isabstract
+from numbers import Integral, Real
 
 from gradline.core.adaptive import FIRST
 from gradline.core.method import Method
@@ -32,7 +33,7 @@ def choose_budget(
     if not method.estimates:
         raise InputError(f"steps= for {method.name}, which has no error estimate", "no steps")
     tol = DEFAULT_TOL if tol is None else tol
-    if isinstance(tol, bool) or not isinstance(tol, int | float) or not (0 < tol < 1) or math.isnan(tol):
+    if isinstance(tol, bool) or not isinstance(tol, Real) or not (0 < tol < 1) or math.isnan(tol):
         raise InputError("tol between 0 and 1, a relative error of the map", f"tol={tol!r}", "5 % is tol=0.05")
     draws = method.baseline.draws if method.baseline else 1
     most = _check_count("max_evaluations", max_evaluations, FIRST * draws)
@@ -40,9 +41,9 @@ def choose_budget(
 
 
 def _check_count(name: str, value: object, least: int) -> int:
-    if isinstance(value, bool) or not isinstance(value, int) or value < least:
+    if isinstance(value, bool) or not isinstance(value, Integral) or value < least:
         raise InputError(f"{name} as a whole number of at least {least}", f"{value!r}")
-    return value
+    return int(value)
 
 
 def _check_rule(rule: Rule | type[Rule] | None, steps: int) -> Rule:

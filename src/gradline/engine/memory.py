@@ -6,8 +6,8 @@ import ctypes
 import math
 import re
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 import torch
@@ -81,27 +81,27 @@ class Memory:
             )
         self._most = max(1, failed_rows // 2)
 
-    @contextmanager
-    def measuring(self, points: Tensor, model: object) -> Iterator[None]:
-        """Measure what a row costs: the bytes that autograd saves in a forward over the leaf `points (R, *F)`."""
-        seen: dict[int, int] = {}
+    def measure(self, forward: Callable[[Tensor], Any], points: Tensor, model: object) -> Any:
+        """Run `forward` on one row, `points (1, *F)`, and learn what a row costs from what autograd saves for it.
+
+        Weights are left out: those a module has, and what a function closes over (no gradient of its own, not one row).
+        """
         own = {_address(t) for t in [*model.parameters(), *model.buffers()]} if isinstance(model, nn.Module) else set()
+        seen: dict[int | None, int] = {}
 
         def pack(tensor: Tensor) -> Tensor:
             owner = tensor if tensor._base is None else tensor._base
-            weight = owner.is_leaf and owner.requires_grad and owner is not points
+            weight = owner.is_leaf and (owner.requires_grad or tensor.ndim == 0 or len(tensor) != 1)
             if not weight and (address := _address(tensor)) not in own and address is not None:
                 seen[address] = tensor.untyped_storage().nbytes()
             return tensor.detach()  # the tensor itself would hold its own graph alive
 
-        with torch.autograd.graph.saved_tensors_hooks(pack, _as_it_is):
-            yield
-        around = 8 * points.element_size() * points[0].numel()  # point, leaf, gradient, term and their temporaries
-        self.row_bytes = BACKWARD * sum(seen.values()) / points.shape[0] + around
-
-
-def _as_it_is(saved: Any) -> Any:
-    return saved
+        leaf = points.detach().clone().requires_grad_()
+        with torch.autograd.graph.saved_tensors_hooks(pack, lambda saved: saved):
+            output = forward(leaf.clone())
+        around = 8 * points.element_size() * points.numel()  # point, leaf, gradient, term and their temporaries
+        self.row_bytes = BACKWARD * sum(seen.values()) + around
+        return output
 
 
 def _address(tensor: Tensor) -> int | None:

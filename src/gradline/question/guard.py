@@ -21,6 +21,7 @@ def undisturbed(model: object, device: torch.device) -> Iterator[bool]:
 
     Yields whether some module was in training mode. Training flags are set, not through `model.eval()` (which some
     models override), and restored one by one, also after an exception. Calls on the same module wait for each other.
+    A module inside a function cannot be seen: call its `eval()` first.
     """
     devices = [device] if device.type == "cuda" else []
     with (
@@ -34,6 +35,7 @@ def undisturbed(model: object, device: torch.device) -> Iterator[bool]:
 
 @contextmanager
 def _evaluating(model: object) -> Iterator[bool]:
+    model = getattr(model, "__self__", model)  # model.forward is guarded like model
     if not isinstance(model, nn.Module):
         yield False
         return

@@ -15,6 +15,8 @@ def check_input(x: object) -> Tensor:
     if not isinstance(x, Tensor):
         remedy = "use torch.as_tensor(x)" if hasattr(x, "__array__") else "pass one tensor, batch axis first"
         raise InputError("x as a torch.Tensor with the batch axis first", type(x).__name__, remedy)
+    if x.layout is not torch.strided:
+        raise InputError("a dense x", f"layout {x.layout}", "use x.to_dense()")
     if x.ndim < 2:
         raise InputError("x of shape (N, …), batch axis first", f"shape {tuple(x.shape)}", "use x.unsqueeze(0)")
     if x.numel() == 0:

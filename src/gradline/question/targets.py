@@ -5,12 +5,13 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
+from numbers import Integral
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from gradline.errors import TargetError
+from gradline.errors import GradlineError, TargetError
 
 
 class Target(ABC):
@@ -27,8 +28,8 @@ class Target(ABC):
         """Scalars `(R,)` from the output for rows that belong to examples `owner (R,)`."""
 
     @abstractmethod
-    def describe(self) -> str:
-        """The target in words, for cards and provenance."""
+    def describe(self, example: int) -> str:
+        """What is explained of this example, in words, for cards and provenance."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,11 +48,9 @@ class Logit(Target):
     def transform(self, table: Tensor) -> Tensor:
         return table
 
-    def describe(self) -> str:
-        name = type(self).__name__.lower()
-        if isinstance(self.index, Tensor):
-            return f"{name} of class {', '.join(str(int(i)) for i in self.index[:8])}{' …' * (len(self.index) > 8)}"
-        return f"{name} of class {self.index}"
+    def describe(self, example: int) -> str:
+        index = int(self.index[example]) if isinstance(self.index, Tensor) else self.index
+        return f"{type(self).__name__.lower()} of class {index}"
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,7 +73,7 @@ class Predicted(Target):
     def pick(self, output: Any, owner: Tensor) -> Tensor:
         raise TypeError("Predicted() must be frozen at x first")
 
-    def describe(self) -> str:
+    def describe(self, example: int) -> str:
         return "predicted class"
 
 
@@ -90,14 +89,20 @@ class Function(Target):
         return self
 
     def pick(self, output: Any, owner: Tensor) -> Tensor:
-        scalars: object = self.function(output)
+        try:
+            scalars: object = self.function(output)
+        except GradlineError:
+            raise
+        except Exception as error:
+            message = f"the target function failed on the model's output, a {type(output).__name__}"
+            raise TargetError(f"{message}: {type(error).__name__}: {error}") from error
         if not isinstance(scalars, Tensor) or scalars.shape != owner.shape:
             got = f"shape {tuple(scalars.shape)}" if isinstance(scalars, Tensor) else type(scalars).__name__
             remedy = "reduce the output to one number a row"
             raise TargetError(f"one scalar a row, shape ({len(owner)},), from the target function", got, remedy)
         return scalars
 
-    def describe(self) -> str:
+    def describe(self, example: int) -> str:
         return str(getattr(self.function, "__qualname__", type(self.function).__name__))
 
 
@@ -110,8 +115,8 @@ def as_target(value: object) -> Target:
             return value
         case bool():
             pass
-        case int():
-            return Logit(value)
+        case Integral():
+            return Logit(int(value))
         case Tensor():
             return Logit(value)
         case _ if callable(value) and not isinstance(value, type):

@@ -98,7 +98,7 @@ def _facts(axes: Any, subject: Subject) -> None:
     made = subject.attribution.provenance
     lines = [(label, text) for label, text in subject.facts if label != "verdict"]
     lines.append(("model says", ", ".join(f"{name} {p:.0%}" for name, p in subject.candidates()[:3])))
-    lines.append(("method", f"{made['method_name']}, {made['target']}"))
+    lines.append(("method", f"{made['method_name']}, {subject.attribution.explained[0]}"))
     lines += [("note", f"{f.code} {f.title}") for f in subject.attribution.findings]
     for row, (label, text) in enumerate(lines):
         y = 0.95 - 0.105 * row

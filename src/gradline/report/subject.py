@@ -28,7 +28,7 @@ class Subject:
     def title(self) -> str:
         """The name of the explained class, without its synonyms."""
         if self.explained is None:
-            return str(self.attribution.provenance["target"])
+            return self.attribution.explained[0]
         return self.class_name(self.explained)
 
     @property

@@ -38,7 +38,7 @@ class Attribution:
     minus what they should add up to, None where the method makes no claim (it is *not* an error bar);
     `error_estimate` estimated relative L2 error of the map, NaN for rows without one, None if the method has none.
     `evaluations`, `forward_evaluations` int64 `(N,)`: gradient rows and forward-only rows spent on each example;
-    F(x) and F(x') are in neither. `status`: one for each example.
+    F(x) and F(x') are in neither. For each example: `status`; `names`; `explained`, the target in words.
     `curve[i]`: what was seen along the path of example i (its first, if several baselines are averaged).
     `parts`, `details`: what particular methods add. `findings`: numbered remarks. `provenance`: how it was made.
     """
@@ -52,6 +52,7 @@ class Attribution:
     forward_evaluations: Tensor
     status: tuple[Status, ...]
     names: tuple[str, ...]
+    explained: tuple[str, ...]
     curve: tuple[Curve, ...]
     findings: tuple[Finding, ...] = ()
     parts: Mapping[str, Tensor] = field(default_factory=dict)
@@ -87,6 +88,7 @@ class Attribution:
             forward_evaluations=rows(self.forward_evaluations),
             status=tuple(self.status[i] for i in chosen),
             names=tuple(self.names[i] for i in chosen),
+            explained=tuple(self.explained[i] for i in chosen),
             curve=tuple(self.curve[i] for i in chosen),
             findings=tuple(findings),
             parts={k: rows(v) for k, v in self.parts.items()},

@@ -45,7 +45,9 @@ def verdict(a: Attribution, i: int) -> str:
             return f"converged: estimated map error {percent(estimate)}, asked for {percent(tol or math.nan)}"
         case Status.BUDGET_EXHAUSTED:
             asked = percent(tol or math.nan)
-            return f"NOT converged: estimated map error {percent(estimate)}, asked for {asked}"
+            return (
+                f"NOT converged: estimated map error {percent(estimate)}, too close to or above the {asked} asked for"
+            )
         case _:
             return f"{status.value.replace('_', ' ')}: {status.meaning}"
 
@@ -60,7 +62,8 @@ def rows(a: Attribution, i: int) -> list[tuple[str, str]]:
         due = abs(float(a.score[i]) - float(a.baseline_score[i])) if a.baseline_score is not None else 0.0
         share = f" ({percent(abs(gap) / due)} of F(x) - F(x'))" if due > 0 and math.isfinite(gap) else ""
         facts.append(("completeness gap", f"{gap:+.3g}{share}"))
-    spent = f"{int(a.evaluations[i])} gradients"
+    count = int(a.evaluations[i])
+    spent = f"{count} gradient{'s' * (count != 1)}"
     if int(a.forward_evaluations[i]):
         spent += f", {int(a.forward_evaluations[i])} forward only"
     facts.append(("evaluations", spent))
@@ -69,14 +72,17 @@ def rows(a: Attribution, i: int) -> list[tuple[str, str]]:
 
 def text_card(a: Attribution) -> str:
     """The card as plain text."""
-    method, target = a.provenance.get("method_name", "attribution"), a.provenance.get("target", "")
+    method, targets = a.provenance.get("method_name", "attribution"), set(a.explained)
+    target = targets.pop() if len(targets) == 1 else "several targets"
     shape = "×".join(map(str, a.values.shape[1:]))
     lines = [f"{method} of {target}: {len(a)} example{'s' * (len(a) != 1)} of shape {shape}"]
     if len(a) == 1:
         lines += [f"  {label:<17} {text}" for label, text in rows(a, 0)]
     else:
         width = max((len(name) for name in a.names[:SHOWN]), default=0)
-        lines += [f"  {a.names[i]:<{width}}  {verdict(a, i)}" for i in range(min(len(a), SHOWN))]
+        several = target == "several targets"
+        for i in range(min(len(a), SHOWN)):
+            lines.append(f"  {a.names[i]:<{width}}  {a.explained[i] + ', ' if several else ''}{verdict(a, i)}")
         if len(a) > SHOWN:
             lines.append(f"  … and {len(a) - SHOWN} more")
         counts = {s: a.status.count(s) for s in dict.fromkeys(a.status)}

@@ -57,4 +57,4 @@ def model_name(model: object) -> str:
 
 
 def _bytes(x: Tensor) -> bytes:
-    return x.detach().contiguous().cpu().reshape(-1).view(torch.uint8).numpy().tobytes()
+    return x.detach().cpu().resolve_neg().contiguous().reshape(-1).view(torch.uint8).numpy().tobytes()

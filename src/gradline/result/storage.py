@@ -64,6 +64,7 @@ def save(a: Attribution, path: str | Path) -> Path:
     header = {
         "status": a.status,
         "names": a.names,
+        "explained": a.explained,
         "findings": [vars(f) for f in a.findings],
         "details": a.details,
         "provenance": a.provenance,
@@ -116,6 +117,7 @@ def _build(tensors: dict[str, Tensor], header: dict[str, Any]) -> Attribution:
         forward_evaluations=tensors["forward_evaluations"],
         status=tuple(Status(s) for s in header["status"]),
         names=tuple(header["names"]),
+        explained=tuple(header["explained"]),
         curve=tuple(Curve(**{k: tensors[f"curve/{i}/{k}"].numpy() for k in names}) for i in range(count)),
         findings=tuple(Finding(**{**f, "examples": tuple(f["examples"])}) for f in header["findings"]),
         parts={k.removeprefix("parts/"): v for k, v in tensors.items() if k.startswith("parts/")},

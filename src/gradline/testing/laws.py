@@ -10,7 +10,6 @@ hold for every method, model and input; the others say what they need.
 
 from __future__ import annotations
 
-import random
 from collections.abc import Callable
 from typing import Any
 
@@ -24,6 +23,7 @@ from gradline.core.rules import MonteCarlo, Rule
 from gradline.engine import explain
 from gradline.result import Attribution
 from gradline.status import Status
+from gradline.testing.state import identical, state_of
 
 Net = Callable[[Tensor], Any]
 Index = int | Tensor
@@ -162,10 +162,10 @@ def nothing_is_touched(
     method: Method, model: nn.Module, x: Tensor, *, target: Index = 0, baseline: Any = None, steps: int = 16
 ) -> None:
     """Net (also in training mode), x, baseline and random state are afterwards, bit for bit, what they were."""
-    before = _state(model, x, baseline)
+    before = state_of(model, x, baseline)
     _run(method, model, x, target=target, baseline=baseline, steps=steps)
-    after = _state(model, x, baseline)
-    changed = [what for what in before.keys() | after.keys() if not _identical(before.get(what), after.get(what))]
+    after = state_of(model, x, baseline)
+    changed = [what for what in before.keys() | after.keys() if not identical(before.get(what), after.get(what))]
     _require(not changed, f"changed by the call: {', '.join(sorted(changed))}")
 
 
@@ -315,30 +315,3 @@ def _close(got: Tensor, due: Tensor, dtype: torch.dtype, message: str, scale: Te
     error = (got.double() - due.double()).flatten(1).norm(dim=1)
     worst = float((error / size.clamp_min(1e-300)).max())
     _require(bool((error <= ROUNDING[dtype] * size).all()), f"{message}: by {worst:.2g} of its norm")
-
-
-def _state(model: nn.Module, x: Tensor, baseline: Any) -> dict[str, Any]:
-    """Everything of the caller's that a call could change, by name."""
-    state: dict[str, Any] = {
-        "torch's random state": torch.get_rng_state(),
-        "numpy's random state": repr(np.random.get_state()),
-        "Python's random state": random.getstate(),
-        "the gradient mode": torch.is_grad_enabled(),
-    }
-    state |= {f"{name} of the state": value for name, value in model.state_dict().items()}
-    for name, parameter in model.named_parameters():
-        state |= {f"gradient of {name}": parameter.grad, f"requires_grad of {name}": parameter.requires_grad}
-    for name, part in model.named_modules():
-        hooks = (part._forward_hooks, part._forward_pre_hooks, part._backward_hooks, part._backward_pre_hooks)
-        state |= {f"training mode of '{name}'": part.training, f"hooks of '{name}'": [len(h) for h in hooks]}
-    for name, given in (("x", x), ("baseline", baseline)):
-        state[name] = given
-        if isinstance(given, Tensor):
-            state[f"graph of {name}"] = (given.requires_grad, given.grad, given._version)
-    return {what: value.clone() if isinstance(value, Tensor) else value for what, value in state.items()}
-
-
-def _identical(one: Any, other: Any) -> bool:
-    if isinstance(one, Tensor) and isinstance(other, Tensor):
-        return one.dtype == other.dtype and torch.equal(one, other)
-    return type(one) is type(other) and bool(one == other)

@@ -1,9 +1,8 @@
-"""The two entry functions: a question, a method and a budget in, an attribution out."""
+"""One call of `attribute`: F(x) and F(x'), the flows, the answer."""
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from typing import Any
 
 import torch
@@ -15,17 +14,10 @@ from gradline.core.method import Method
 from gradline.core.paths import Budget, ToleranceBudget
 from gradline.engine.answer import Answerer
 from gradline.engine.assemble import Ledger, assemble
-from gradline.engine.budget import choose_budget
-from gradline.engine.memory import CPU, Memory, parse
+from gradline.engine.memory import CPU, Memory
 from gradline.engine.pool import Running, Spent, run
 from gradline.engine.progress import Watch
-from gradline.engine.progress import progress as live_progress
-from gradline.errors import InputError
-from gradline.methods import integrated_gradients
-from gradline.question.guard import undisturbed
-from gradline.question.inputs import check_input, check_names
-from gradline.question.score import BoundScore, Score, TargetLike
-from gradline.question.sites import Site
+from gradline.question.score import BoundScore, Score
 from gradline.question.targets import Target
 from gradline.result import finding
 from gradline.result.attribution import Attribution
@@ -36,100 +28,7 @@ MOST_EXAMPLES = 64
 """Examples that one flow drives at the most."""
 
 
-def explain(
-    model: Callable[..., Any],
-    x: Tensor,
-    target: TargetLike | Sequence[TargetLike] = None,
-    *,
-    method: Method | None = None,
-    baseline: object = None,
-    tol: float | None = None,
-    steps: int | None = None,
-    rule: Any = None,
-    max_evaluations: int = 512,
-    site: Site | None = None,
-    context: Mapping[str, Tensor] | None = None,
-    names: Sequence[str] | None = None,
-    seed: int = 0,
-    memory: int | str | None = None,
-    progress: bool = False,
-) -> Attribution | list[Attribution]:
-    """Explain a model's output at x: `attribute` of `Score(model, target, site=site, context=context)`.
-
-    With the defaults: Integrated Gradients of the predicted class from the zero baseline, to an estimated relative L2
-    error of the map of 5 %. `target=[…]` asks for a list of attributions that share forwards.
-
-    >>> import torch, gradline as gl
-    >>> gl.explain(lambda x: x**2, torch.tensor([[3.0]])).values
-    tensor([[9.]])
-    """
-    return attribute(
-        Score(model, target, site=site, context=context),
-        x,
-        method,
-        baseline=baseline,
-        tol=tol,
-        steps=steps,
-        rule=rule,
-        max_evaluations=max_evaluations,
-        names=names,
-        seed=seed,
-        memory=memory,
-        progress=progress,
-    )
-
-
-def attribute(
-    score: Score,
-    x: Tensor,
-    method: Method | None = None,
-    *,
-    baseline: object = None,
-    tol: float | None = None,
-    steps: int | None = None,
-    rule: Any = None,
-    max_evaluations: int = 512,
-    names: Sequence[str] | None = None,
-    seed: int = 0,
-    memory: int | str | None = None,
-    progress: bool = False,
-) -> Attribution | list[Attribution]:
-    """Attribute `score` to the features of `x (N, *F)`.
-
-    `method`: default `methods.integrated_gradients()`. `baseline`: replaces the method's; a part of `gl.baselines`, a
-    tensor of x's shape (or batch 1), a number. `tol`: relative L2 error of the whole map, in (0, 1), default 0.05 if
-    `steps` is not given. `steps`: nodes an example instead, of `rule` (default `Midpoint`). `max_evaluations`: most
-    gradient rows an example, over all its baselines. `names`: keys of the random numbers, with `seed`. `memory`: bytes
-    or "2GiB" for activations and kept gradients; default 512 MiB on a CPU, a quarter of what is free on a GPU.
-    `progress`: a live line on standard error.
-
-    Nothing of the caller's is changed: modes, hooks, gradients, `requires_grad`, statistics, global random state.
-    Raises `InputError` (and its kinds), `ModelError`, `MemoryBudgetError`.
-    """
-    if not isinstance(score, Score):
-        raise InputError("a Score, such as gl.Score(model, 3)", type(score).__name__)
-    if not (method is None or isinstance(method, Method)):
-        remedy = "call it, as in gl.methods.gradient()" if callable(method) else ""
-        raise InputError("a Method", repr(method), remedy)
-    x = check_input(x)
-    method = (method or integrated_gradients()).starting_at(baseline)
-    budget = choose_budget(method, tol, steps, rule, max_evaluations)
-    names = check_names(names, x.shape[0])
-    if isinstance(seed, bool) or not isinstance(seed, int):
-        raise InputError("seed as a whole number", repr(seed))
-    bound = score.bind(x)
-    ledger = Memory(parse(memory, x.device), x.device)
-    began = time.perf_counter()
-    shown = live_progress(progress, x.shape[0] * len(bound.targets))
-    with undisturbed(score.model, x.device) as training, shown as watch:
-        call = _Call(bound, x.clone() if x.is_inference() else x, method, budget, names, seed, ledger)
-        call.read_ends()
-        call.run(watch)
-    results = call.results(score, training, time.perf_counter() - began)
-    return results if score.asks_several else results[0]
-
-
-class _Call:
+class Call:
     """The state of one call of `attribute`."""
 
     def __init__(
@@ -163,10 +62,11 @@ class _Call:
     def read_ends(self) -> None:
         """Check the model, freeze the targets at x, and evaluate F(x) and F(x')."""
         every = torch.arange(len(self.names), device=CPU)
+        if self.method.baseline is not None:
+            self.method.baseline.check(self.x)
         self.score = torch.stack(self._freeze(every))
         self.start_score: Tensor | None = None
         if self.method.baseline is not None:
-            self.method.baseline.check(self.x)
             groups = torch.split(every, self.memory.rows())
             self.start_score = torch.cat([self._start_scores(rows) for rows in groups], 1)
 
@@ -275,8 +175,9 @@ class _Call:
                 evaluations=self.spent.gradients[k],
                 forward_evaluations=self.spent.forwards[k],
                 names=self.names,
+                explained=tuple(target.describe(i) for i in range(len(self.names))),
                 findings=findings,
-                provenance={**made, "target": target.describe()},
+                provenance=made,
             )
             for k, target in enumerate(self.targets)
         ]
