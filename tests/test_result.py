@@ -91,7 +91,7 @@ ONES = torch.ones(1, 3)
         (
             {"model": parabola, "method": gl.methods.gradient()},
             gl.Status.NO_CLAIM,
-            ["gradient of logit of class 0", "no claim: this method has no error estimate", "1 gradients"],
+            ["gradient of logit of class 0", "no claim: this method has no error estimate", "1 gradient"],
         ),
     ],
     ids=lambda value: value.value if isinstance(value, gl.Status) else None,
@@ -119,7 +119,7 @@ def mixed():
 
 def test_a_card_of_several_lists_them_and_counts_them():
     card = repr(mixed()).splitlines()
-    assert card[0] == "integrated-gradients of logit of class 0, 0, 0, 0, 0, 0: 6 examples of shape 3"
+    assert card[0] == "integrated-gradients of logit of class 0: 6 examples of shape 3"
     assert [line.split()[0] for line in card[1:7]] == ["zero", "one", "two", "three", "four", "five"]
     assert "converged" in card[1]
     assert "NOT converged" in card[4]
@@ -393,3 +393,10 @@ def test_a_function_has_no_digest():
     a = gl.explain(parabola, ONES, steps=1)
     assert a.provenance["model_digest"] is None
     assert a.provenance["model"].endswith(".parabola")
+
+
+def test_each_example_says_what_is_explained_of_it():
+    a = gl.explain(lambda x: x**2, torch.ones(3, 2).double(), torch.tensor([0, 1, 0]), steps=1)
+    assert repr(a).splitlines()[0].startswith("integrated-gradients of several targets: 3 examples")
+    assert "1  logit of class 1, fixed" in repr(a)
+    assert repr(a[1]).splitlines()[0].startswith("integrated-gradients of logit of class 1: 1 example")

@@ -63,7 +63,7 @@ class Constant(Baseline):
 
     def start(self, x: Tensor, rows: Tensor) -> Tensor:
         if isinstance(self.value, bool) or not isinstance(self.value, int | float) or not math.isfinite(self.value):
-            raise BaselineError("a finite number for Constant", repr(self.value))
+            raise BaselineError("a finite value for Constant", repr(self.value))
         return torch.full_like(x, self.value).unsqueeze(1)
 
 

@@ -45,9 +45,8 @@ def verdict(a: Attribution, i: int) -> str:
             return f"converged: estimated map error {percent(estimate)}, asked for {percent(tol or math.nan)}"
         case Status.BUDGET_EXHAUSTED:
             asked = percent(tol or math.nan)
-            return (
-                f"NOT converged: estimated map error {percent(estimate)}, too close to or above the {asked} asked for"
-            )
+            close = ", and too close to it" if tol and estimate <= tol else ""
+            return f"NOT converged: estimated map error {percent(estimate)}, asked for {asked}{close}"
         case _:
             return f"{status.value.replace('_', ' ')}: {status.meaning}"
 

@@ -33,7 +33,7 @@ def budget_exhausted(examples: tuple[int, ...], max_evaluations: int) -> Finding
     return Finding(
         "GL201",
         "tolerance not met",
-        f"the estimate was still above the tolerance when the budget of {max_evaluations} evaluations ended",
+        f"the estimate, with its safety factor, was above tol when the budget of {max_evaluations} evaluations ended",
         "Raise max_evaluations, loosen tol, or explain the logit instead of a saturated probability",
         examples,
     )
