@@ -13,7 +13,7 @@ from gradline.core.accumulators import Accumulator, GradientTimesMove, SumLaw
 from gradline.core.flow import Step
 from gradline.core.paths import Straight
 from gradline.core.rules import Rule, Table
-from gradline.testing import laws
+from gradline.testing import laws, rule_laws
 
 METHODS = (gl.methods.integrated_gradients(), gl.methods.gradient(), gl.methods.gradient_x_input())
 IG = METHODS[0]
@@ -228,11 +228,11 @@ class CaptumTrapezoid(Rule):
 
 def test_laws_of_rules_can_be_broken() -> None:
     with pytest.raises(AssertionError, match="sum to one"):
-        laws.weights_sum_to_one(CaptumTrapezoid(), 8)
+        rule_laws.weights_sum_to_one(CaptumTrapezoid(), 8)
     with pytest.raises(AssertionError, match="off by"):
-        laws.exact_to_degree(gl.rules.Midpoint(), 8, 2)
+        rule_laws.exact_to_degree(gl.rules.Midpoint(), 8, 2)
     with pytest.raises(AssertionError, match="beyond degree 0"):
-        laws.exact_to_degree(gl.rules.Midpoint(), 8, 0)
+        rule_laws.exact_to_degree(gl.rules.Midpoint(), 8, 0)
 
 
 class Careless(nn.Module):

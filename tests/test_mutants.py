@@ -17,7 +17,7 @@ from gradline.core.accumulators import GradientTimesMove
 from gradline.core.paths import Curve, Straight
 from gradline.core.random import generator
 from gradline.core.rules import Rule, Table
-from gradline.testing import FIELDS, laws
+from gradline.testing import FIELDS, laws, rule_laws
 
 IG = gl.methods.integrated_gradients()
 Law = Callable[[], None]
@@ -185,7 +185,7 @@ MUTANTS: dict[str, tuple[list[Patch], Law]] = {
         REPEATED,
         partial(laws.values_add_up, IG, net(), batch(), baseline=batch().flip(0) / 2),
     ),
-    "weights of a rule reversed, degree": (REVERSED_TABLE, partial(laws.exact_to_degree, Radau(), 2, 2)),
+    "weights of a rule reversed, degree": (REVERSED_TABLE, partial(rule_laws.exact_to_degree, Radau(), 2, 2)),
     "weights of a rule reversed, analytic": (REVERSED_TABLE, radau_is_exact),
     "weights of the controller reversed": (REVERSED_BAR, tolerance_is_kept),
     "safety factor dropped": (NO_FACTOR, error_bar_is_honest),

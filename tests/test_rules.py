@@ -19,7 +19,7 @@ from gradline.core.rules import (
     Stratified,
     Trapezoid,
 )
-from gradline.testing import laws
+from gradline.testing import rule_laws
 
 DEGREE: dict[type[Rule], Callable[[int], int]] = {
     GaussLegendre: lambda n: 2 * n - 1,
@@ -44,12 +44,12 @@ def test_every_rule_has_a_known_degree_or_is_random() -> None:
 
 @every([*CASES, *((rule, n) for rule in RANDOM for n in (1, 2, 8, 50))])
 def test_nodes_ascend_and_weights_sum_to_one(rule: type[Rule], n: int) -> None:
-    laws.weights_sum_to_one(rule(), n)
+    rule_laws.weights_sum_to_one(rule(), n)
 
 
 @every(CASES)
 def test_exact_to_the_degree_and_not_beyond(rule: type[Rule], n: int) -> None:
-    laws.exact_to_degree(rule(), n, DEGREE[rule](n))
+    rule_laws.exact_to_degree(rule(), n, DEGREE[rule](n))
 
 
 @every([(rule, n) for rule, n in CASES if n <= 9 and DEGREE[rule](n) <= 5])

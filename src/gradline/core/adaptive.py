@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from gradline.core.error_bar import Array, Bar, error_bar
+from gradline.core.error_bar import Bar, error_bar
 from gradline.core.fixed import nonfinite_note
 from gradline.core.flow import Flow, Frame, Outcome
+from gradline.core.node_algebra import Array
 from gradline.core.record import Record
 from gradline.status import Status
 

@@ -27,7 +27,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-Array = npt.NDArray[np.float64]
+from gradline.core import node_algebra as algebra
+from gradline.core.node_algebra import Array
 
 SAFETY = 1.25
 """Least factor between the estimate and the tolerance (measured: estimate/true reaches down to 0.8)."""
@@ -40,7 +41,6 @@ SURPRISE = 4.0
 
 SHARPER = 0.5
 """The smooth hypothesis is taken if its estimate is below this share of the rough one."""
-
 
 _EXPONENTS = np.linspace(0.02, 0.94, 47)
 
@@ -69,8 +69,7 @@ class Bar:
 
     `weight (R, n)`: the rule, rows sum to one. `norm (R,)`: L2 norm of the map. `error (R,)`: estimated L2 error of the
     map, absolute. `factor (R,)`: safety factor. `cell (R, n+1)`: squared error of each cell, end gaps included, the
-    larger of what the maps and what the score say.
-    `jump (R, n+1)`: cells that the guard wants split.
+    larger of what the maps and what the score say. `jump (R, n+1)`: cells that the guard wants split.
     """
 
     weight: Array
@@ -95,18 +94,20 @@ def error_bar(seen: Seen, tol: float) -> Bar:
 
     weight, cell = pick(smooth.weight, rough.weight), pick(smooth.cell, rough.cell)
     gap = _gaps(seen, pick(smooth.integral, rough.integral))
-    echo = _echo(seen)
-    cell[:, [0, -1]] = np.maximum.reduce(
-        [cell[:, [0, -1]], gap[:, [0, -1]] ** 2 / echo, _calm_ends(seen.t, cell), _singular_ends(seen)]
-    )
-    cell = np.where(np.abs(gap) > SURPRISE * np.sqrt(echo * cell), np.maximum(cell, gap**2), cell)
+    cell = _cross_examined(seen, gap, cell)
     signed = gap * _focus(seen)
-    error = np.maximum.reduce([pick(smooth.error, rough.error), np.sqrt(cell.sum(1)), np.abs(signed.sum(1))])
-    size = np.sqrt(np.einsum("rii->ri", seen.gram))
-    error = np.maximum(error, seen.eps * (np.abs(weight) * size).sum(1))
-    norm = np.sqrt(np.maximum(np.einsum("ri,rij,rj->r", weight, seen.gram, weight), 0.0))
+    rounding = seen.eps * (np.abs(weight) * np.sqrt(np.einsum("rii->ri", seen.gram))).sum(1)
+    claimed = pick(smooth.error, rough.error)
+    error = np.maximum.reduce([claimed, np.sqrt(cell.sum(1)), np.abs(signed.sum(1)), rounding])
     factor = np.where(better, SAFETY, _safety(cell) * (SPARSE if seen.t.shape[1] < ENOUGH else 1.0))
-    return Bar(weight, norm, error, factor, np.maximum(cell, signed**2), _jumps(seen, gap, tol))
+    return Bar(
+        weight=weight,
+        norm=algebra.length(seen.gram, weight),
+        error=error,
+        factor=factor,
+        cell=np.maximum(cell, signed**2),
+        jump=_jumps(seen, gap, tol),
+    )
 
 
 # ------------------------------------------------------------------------------------------------ the two hypotheses
@@ -126,11 +127,11 @@ def _rough(seen: Seen) -> _Hypothesis:
     w = np.diff(t)
     a, b = w[:, :-1], w[:, 1:]
     line = np.stack([-b / (a + b), np.ones_like(a), -a / (a + b)], -1)
-    inner = _windows(t.shape[1], 3)[1:-1]
+    inner = algebra.windows(t.shape[1], 3)[1:-1]
     rate = np.zeros_like(t)
-    rate[:, 1:-1] = _quadratic(gram, inner, line) * (a + b) / (a * b)
+    rate[:, 1:-1] = algebra.quadratic(gram, inner, line) * (a + b) / (a * b)
 
-    ends = [(_distance2(gram, 0, 1) / w[:, 0]), (_distance2(gram, -1, -2) / w[:, -1])]
+    ends = [(algebra.distance2(gram, 0, 1) / w[:, 0]), (algebra.distance2(gram, -1, -2) / w[:, -1])]
     cell = _cells(t, rate, ends)
 
     share = np.zeros_like(t)  # of the trapezoid's error coefficient w³/12, half to each end of a cell
@@ -142,7 +143,7 @@ def _rough(seen: Seen) -> _Hypothesis:
     pull = -2 / (a * b) * share[:, 1:-1]
     for k in range(3):
         coherent[:, inner[:, k]] += pull * line[..., k]
-    error = np.maximum(np.sqrt(cell.sum(1)), _norm(gram, coherent))
+    error = np.maximum(np.sqrt(cell.sum(1)), algebra.length(gram, coherent))
 
     weight = np.zeros_like(t)
     weight[:, :-1] += w / 2
@@ -159,9 +160,9 @@ def _rough(seen: Seen) -> _Hypothesis:
 def _smooth(seen: Seen, rough_rate: Array) -> _Hypothesis:
     t, gram = seen.t, seen.gram
     n = t.shape[1]
-    window = _windows(n, 5)
-    cubic = _leave_one_out(t, window)
-    rate = _quadratic(gram, window, cubic) / _walk_variance(t, window, cubic)
+    window = algebra.windows(n, 5)
+    cubic = algebra.leave_one_out(t, window)
+    rate = algebra.quadratic(gram, window, cubic) / algebra.walk_variance(t, window, cubic)
     ends = [rate[:, 0], rate[:, -1]]
     inner = rate[:, 1:-1]
     padded = np.pad(inner, ((0, 0), (1, 1)))
@@ -170,9 +171,9 @@ def _smooth(seen: Seen, rough_rate: Array) -> _Hypothesis:
     calm[:, 1:-1] = np.minimum(rough_rate[:, 1:-1], widest)
     cell = _cells(t, calm, ends)
 
-    weight, integral = _local_rule(t, 6, seen.total)
-    lower, _ = _local_rule(t, 4, seen.total)
-    error = np.maximum(np.sqrt(cell.sum(1)), _norm(gram, weight - lower))
+    weight, integral = algebra.local_rule(t, 6, seen.total)
+    lower, _ = algebra.local_rule(t, 4, seen.total)
+    error = np.maximum(np.sqrt(cell.sum(1)), algebra.length(gram, weight - lower))
     return _Hypothesis(weight, integral, error, cell, rate)
 
 
@@ -195,6 +196,16 @@ def _gaps(seen: Seen, integral: Array) -> Array:
     gap = np.diff(value) - integral
     rounding = 4 * seen.eps * np.abs(value).max(1, keepdims=True)
     return np.asarray(np.where(np.abs(gap) > rounding, gap, 0.0))
+
+
+def _cross_examined(seen: Seen, gap: Array, cell: Array) -> Array:
+    """Squared errors of the cells, raised where the score, or the other side of an end, gives reason to doubt them."""
+    echo, outer = _echo(seen), [0, -1]
+    cell = cell.copy()
+    doubts = [gap[:, outer] ** 2 / echo, _calm_ends(seen.t, cell), _singular_ends(seen)]
+    cell[:, outer] = np.maximum.reduce([cell[:, outer], *doubts])
+    surprising = np.abs(gap) > SURPRISE * np.sqrt(echo * cell)
+    return np.asarray(np.where(surprising, np.maximum(cell, gap**2), cell))
 
 
 def _calm_ends(t: Array, cell: Array) -> Array:
@@ -283,67 +294,3 @@ def _safety(cell: Array) -> Array:
     fourth = (cell**2).sum(1)
     kinks = np.divide(total**2, 2.67 * fourth, out=np.full_like(total, np.inf), where=fourth > 0)
     return np.asarray(np.maximum(SAFETY, np.sqrt(np.minimum(3.0, 1 + 2.24 / np.sqrt(kinks)))))
-
-
-# ------------------------------------------------------------------------------------------------------ linear algebra
-
-
-def _windows(n: int, p: int) -> npt.NDArray[np.int_]:
-    """For each node the p nodes around it, shifted inwards at the ends: `(n, p)`."""
-    low = np.clip(np.arange(n) - p // 2, 0, n - p)
-    return np.asarray(low[:, None] + np.arange(p))
-
-
-def _quadratic(gram: Array, window: npt.NDArray[np.int_], c: Array) -> Array:
-    """`‖Σ_k c_k v_{window k}‖²` for each window, never below the rounding of the inner products."""
-    block = gram[:, window[:, :, None], window[:, None, :]]
-    size = np.sqrt(np.einsum("rmkk->rmk", block))
-    rounding = 4 * np.finfo(np.float64).eps * (np.abs(c) * size).sum(-1) ** 2
-    return np.asarray(np.maximum(np.einsum("rmk,rmkl,rml->rm", c, block, c), rounding))
-
-
-def _norm(gram: Array, c: Array) -> Array:
-    return np.asarray(np.sqrt(np.maximum(np.einsum("ri,rij,rj->r", c, gram, c), 0.0)))
-
-
-def _distance2(gram: Array, i: int, j: int) -> Array:
-    return np.asarray(np.maximum(gram[:, i, i] + gram[:, j, j] - 2 * gram[:, i, j], 0.0))
-
-
-def _leave_one_out(t: Array, window: npt.NDArray[np.int_]) -> Array:
-    """Coefficients of `v_i − (interpolation of v at t_i through the others of its window)`: `(R, n, p)`."""
-    n, p = window.shape
-    own = np.arange(n) - window[:, 0]
-    x = t[:, window]
-    c = np.ones_like(x)
-    for k in range(p):
-        for other in range(p):
-            factor = (t - x[..., other]) / np.where(other == k, 1.0, x[..., k] - x[..., other])
-            skip = (other == own) | (other == k)
-            c[..., k] *= np.where(skip, 1.0, factor)
-    return np.asarray(np.where(np.arange(p) == own[:, None], 1.0, -c))
-
-
-def _walk_variance(t: Array, window: npt.NDArray[np.int_], c: Array) -> Array:
-    """Variance of `Σ c_k B(t_k)`, Σ c = 0, for a walk B with unit rate: what a residual has on a rough path."""
-    partial = np.cumsum(c, -1)[..., :-1]
-    return np.asarray((partial**2 * np.diff(t[:, window])).sum(-1))
-
-
-def _local_rule(t: Array, p: int, total: Array) -> tuple[Array, Array]:
-    """Integrate on each cell (end gaps too) the polynomial through its p nearest nodes: weights, cell integrals."""
-    rows, n = t.shape
-    edge = np.column_stack([np.zeros(rows), t, np.ones(rows)])
-    window = np.clip(np.arange(n + 1) - p // 2, 0, n - p)[:, None] + np.arange(p)
-    x = t[:, window]
-    g, gw = np.polynomial.legendre.leggauss(p // 2)
-    half, middle = np.diff(edge) / 2, (edge[:, 1:] + edge[:, :-1]) / 2
-    at = middle[..., None] + half[..., None] * g
-    c = np.empty_like(x)
-    for k in range(p):
-        others = [o for o in range(p) if o != k]
-        basis = np.prod((at[..., None] - x[:, :, None, others]) / (x[..., k, None, None] - x[:, :, None, others]), -1)
-        c[..., k] = half * (basis * gw).sum(-1)
-    weight = np.zeros_like(t)
-    np.add.at(weight.T, window.T, c.transpose(2, 1, 0))
-    return weight, np.asarray((c * total[:, window]).sum(-1))

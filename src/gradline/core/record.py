@@ -9,8 +9,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from gradline.core.error_bar import Array, Seen
+from gradline.core.error_bar import Seen
 from gradline.core.flow import Frame, Probe, Reading, Step, Trace
+from gradline.core.node_algebra import Array
 from gradline.core.store import HALF_ROUNDING, SLAB, GradientStore
 from gradline.errors import MemoryBudgetError
 

@@ -13,7 +13,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -107,19 +106,19 @@ def dummy_gets_nothing(
         return model(torch.where(dummy, torch.full_like(points, 0.25), points))
 
     values = _run(method, blind, x, target=target, steps=steps, tol=tol).values
-    _require(not values[:, dummy].any(), f"features that are not read got {values[:, dummy].abs().max():.3g}")
-    _require(bool(values[:, ~dummy].any()), "no feature got anything: this score shows nothing")
+    require(not values[:, dummy].any(), f"features that are not read got {values[:, dummy].abs().max():.3g}")
+    require(bool(values[:, ~dummy].any()), "no feature got anything: this score shows nothing")
 
 
 def no_way_no_map(method: Method, model: Net, x: Tensor, *, target: Index = 0, steps: int = 16) -> None:
     """Where x is its own baseline: zero, `flat`, estimate and gap zero. Needs a method with a baseline."""
     for tol in (None, 0.05) if method.estimates else (None,):
         a = _run(method, model, x, target=target, baseline=x, steps=steps, tol=tol)
-        _require(not a.values.any(), f"x = x', yet values reach {a.values.abs().max():.3g}")
-        _require(set(a.status) == {Status.FLAT}, f"x = x', yet the status is {set(a.status)}")
-        _require(a.error_estimate is None or not a.error_estimate.any(), f"a zero map with error {a.error_estimate}")
+        require(not a.values.any(), f"x = x', yet values reach {a.values.abs().max():.3g}")
+        require(set(a.status) == {Status.FLAT}, f"x = x', yet the status is {set(a.status)}")
+        require(a.error_estimate is None or not a.error_estimate.any(), f"a zero map with error {a.error_estimate}")
         gap = torch.zeros(()) if a.completeness_gap is None else a.completeness_gap
-        _require(not (gap.abs() > ROUNDING[x.dtype] * a.score.abs()).any(), f"a zero map with gap {gap.tolist()}")
+        require(not (gap.abs() > ROUNDING[x.dtype] * a.score.abs()).any(), f"a zero map with gap {gap.tolist()}")
 
 
 # -------------------------------------------------------------------------------------------------------------- the sum
@@ -138,10 +137,10 @@ def gap_is_what_it_says(
         ("F(x')", a.baseline_score, start),
         ("the gap", a.completeness_gap, None if method.law is SumLaw.NONE or start is None else total - score + start),
     ):
-        _require((got is None) == (due is None), f"{what} is {due}, reported is {got}")
+        require((got is None) == (due is None), f"{what} is {due}, reported is {got}")
         if got is not None and due is not None:
             wrong = (got - due).abs() > ROUNDING[x.dtype] * size
-            _require(not wrong.any(), f"{what} is {due.tolist()}, reported is {got.tolist()}")
+            require(not wrong.any(), f"{what} is {due.tolist()}, reported is {got.tolist()}")
 
 
 def values_add_up(
@@ -152,7 +151,7 @@ def values_add_up(
     start = _start_score(method.starting_at(baseline), model, x, target)
     total, due = a.values.double().flatten(1).sum(1), _score(model, x, target) - (0 if start is None else start)
     wrong = (total - due).abs() > 1e-3 * a.values.double().flatten(1).abs().sum(1)
-    _require(not wrong.any(), f"the values add up to {total.tolist()}, due is {due.tolist()}")
+    require(not wrong.any(), f"the values add up to {total.tolist()}, due is {due.tolist()}")
 
 
 # ------------------------------------------------------------------------------------------------------- what it leaves
@@ -166,7 +165,7 @@ def nothing_is_touched(
     _run(method, model, x, target=target, baseline=baseline, steps=steps)
     after = state_of(model, x, baseline)
     changed = [what for what in before.keys() | after.keys() if not identical(before.get(what), after.get(what))]
-    _require(not changed, f"changed by the call: {', '.join(sorted(changed))}")
+    require(not changed, f"changed by the call: {', '.join(sorted(changed))}")
 
 
 # ------------------------------------------------------------------------------------------------------------ precision
@@ -178,10 +177,10 @@ def values_have_working_precision(
     """Values are float32, or float64 for a float64 model, on x's device, detached, of x's shape."""
     values = _run(method, model, x, target=target, steps=steps, tol=tol).values
     due = torch.float64 if x.dtype == torch.float64 else torch.float32
-    _require(values.dtype == due, f"values are {values.dtype}, due is {due}")
-    _require(values.shape == x.shape, f"values have shape {tuple(values.shape)}, x has {tuple(x.shape)}")
-    _require(values.device == x.device, f"values are on {values.device}, x is on {x.device}")
-    _require(not values.requires_grad, "values are attached to a graph")
+    require(values.dtype == due, f"values are {values.dtype}, due is {due}")
+    require(values.shape == x.shape, f"values have shape {tuple(values.shape)}, x has {tuple(x.shape)}")
+    require(values.device == x.device, f"values are on {values.device}, x is on {x.device}")
+    require(not values.requires_grad, "values are attached to a graph")
 
 
 def sums_are_wide(method: Method, model: Net, x: Tensor, *, target: int = 0, steps: int = 200) -> None:
@@ -203,7 +202,7 @@ def sums_are_wide(method: Method, model: Net, x: Tensor, *, target: int = 0, ste
         start = torch.zeros_like(x) if method.baseline is None else method.baseline.start(x, torch.arange(1))[:, 0]
         due = due * (x.double() - start.double())
     error = float((values.double() - due).norm() / due.norm())
-    _require(error <= 1e-5, f"values are off by {error:.2g} from the float64 sum of the model's gradients")
+    require(error <= 1e-5, f"values are off by {error:.2g} from the float64 sum of the model's gradients")
 
 
 # --------------------------------------------------------------------------------------------------------------- chance
@@ -223,33 +222,10 @@ def noise_is_keyed(
         return _run(method, model, rows, target=target, rule=chance, steps=steps, names=names, seed=seed).values
 
     pair = values(twins, ("one", "other"))
-    _require(not torch.equal(pair[0], pair[1]), "two equal examples share their random numbers")
-    _require(not torch.equal(pair[:1], values(twins[:1], ("one",), 1)), "another seed gives the same random numbers")
+    require(not torch.equal(pair[0], pair[1]), "two equal examples share their random numbers")
+    require(not torch.equal(pair[:1], values(twins[:1], ("one",), 1)), "another seed gives the same random numbers")
     _close(values(twins[:1], ("one",)), pair[:1], x.dtype, "the same name has other numbers alone than in a batch")
     _close(values(twins, ("other", "one")), pair.flip(0), x.dtype, "the numbers hang on the place in the batch")
-
-
-# ---------------------------------------------------------------------------------------------------------------- rules
-
-
-def weights_sum_to_one(rule: Rule, n: int) -> None:
-    """n nodes ascending in [0, 1], with weights that sum to one, in float64."""
-    t, w = rule.table(n, ("only",), 0)
-    _require(t.shape == w.shape == (1, n), f"{rule} on {n} nodes has shapes {t.shape}, {w.shape}")
-    _require(t.dtype == w.dtype == np.float64, f"{rule} is in {t.dtype}, {w.dtype}")
-    _require(bool((np.diff(t) > 0).all()), f"the nodes of {rule} do not ascend")
-    _require(bool((np.abs(t - 0.5) <= 0.5).all()), f"the nodes of {rule} leave [0, 1]")
-    _require(abs(w.sum() - 1) <= 1e-12, f"the weights of {rule} on {n} nodes sum to one {w.sum() - 1:+.2g}")
-
-
-def exact_to_degree(rule: Rule, n: int, degree: int) -> None:
-    """n nodes integrate every polynomial up to `degree`, and not the Legendre polynomial one degree beyond."""
-    (t,), (w,) = rule.table(n, ("only",), 0)
-    for d in range(degree + 1):
-        got, due = w @ ((t + 0.3) / 1.3) ** d, (1.3 - 0.3 * (0.3 / 1.3) ** d) / (d + 1)
-        _require(abs(got - due) <= 1e-12, f"{rule} on {n} nodes is off by {got - due:.2g} at degree {d}")
-    beyond = w @ np.polynomial.legendre.Legendre.basis(degree + 1, [0, 1])(t)
-    _require(abs(beyond) > 1e-9, f"{rule} on {n} nodes is exact beyond degree {degree}")
 
 
 LAWS: tuple[Callable[[Method, Net, Tensor], None], ...] = (
@@ -266,7 +242,7 @@ LAWS: tuple[Callable[[Method, Net, Tensor], None], ...] = (
 # -------------------------------------------------------------------------------------------------------------- helpers
 
 
-def _require(kept: bool, message: str) -> None:
+def require(kept: bool, message: str) -> None:
     """An `assert` that `python -O` does not remove."""
     if not kept:
         raise AssertionError(message)
@@ -304,9 +280,9 @@ def _same(one: Attribution, other: Attribution, dtype: torch.dtype, message: str
     """The numbers of one example, made in two ways."""
     _close(one.values, other.values, dtype, message)
     _close(one.score.unsqueeze(1), other.score.unsqueeze(1), dtype, f"{message} (its score)")
-    _require(one.status == other.status, f"{message}: {one.status} against {other.status}")
+    require(one.status == other.status, f"{message}: {one.status} against {other.status}")
     spent = int(one.evaluations), int(other.evaluations)
-    _require(spent[0] == spent[1], f"{message}: {spent[0]} evaluations against {spent[1]}")
+    require(spent[0] == spent[1], f"{message}: {spent[0]} evaluations against {spent[1]}")
 
 
 def _close(got: Tensor, due: Tensor, dtype: torch.dtype, message: str, scale: Tensor | None = None) -> None:
@@ -314,4 +290,4 @@ def _close(got: Tensor, due: Tensor, dtype: torch.dtype, message: str, scale: Te
     size = (due if scale is None else scale).double().flatten(1).norm(dim=1)
     error = (got.double() - due.double()).flatten(1).norm(dim=1)
     worst = float((error / size.clamp_min(1e-300)).max())
-    _require(bool((error <= ROUNDING[dtype] * size).all()), f"{message}: by {worst:.2g} of its norm")
+    require(bool((error <= ROUNDING[dtype] * size).all()), f"{message}: by {worst:.2g} of its norm")
