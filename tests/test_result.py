@@ -53,7 +53,7 @@ ONES = torch.ones(1, 3)
                 "NOT converged: estimated map error ",
                 "asked for 0.10 %",
                 "evaluations       9 gradients",
-                "GL201 tolerance not met (examples 0)",
+                "GL201 tolerance not met (example 0)",
                 "9 evaluations",
                 "Raise max_evaluations",
             ],
@@ -69,7 +69,7 @@ ONES = torch.ones(1, 3)
             [
                 "nonfinite: a score or a gradient on the path is NaN or infinite",
                 "score F(x)        3\n",
-                "GL202 non-finite reading (examples 0)",
+                "GL202 non-finite reading (example 0)",
                 "the score is not finite at t = 0.5625",
             ],
         ),
@@ -86,7 +86,7 @@ ONES = torch.ones(1, 3)
         (
             {"model": lambda x: 0 * x.sum(1) + 2},
             gl.Status.FLAT,
-            ["flat: the map is zero", "score F(x)        2\n", "baseline F(x')    2\n", "GL203 flat path (examples 0)"],
+            ["flat: the map is zero", "score F(x)        2\n", "baseline F(x')    2\n", "GL203 flat path (example 0)"],
         ),
         (
             {"model": parabola, "method": gl.methods.gradient()},

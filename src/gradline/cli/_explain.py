@@ -153,7 +153,7 @@ def print_card(subject: Any, outputs: list[Path], seconds: float) -> None:
         table.add_row(label, Text(text, style=good if label == "verdict" else ""))
     table.add_row("model says", ", ".join(f"{name} {p:.1%}" for name, p in subject.candidates()[:3]))
     for finding in subject.attribution.findings:
-        table.add_row("finding", Text(str(finding), style="yellow"))
+        table.add_row(finding.code, Text(f"{finding.title}: {finding.detail}. {finding.remedy}.", style="yellow"))
     for path in outputs:
         table.add_row("written", str(path))
     table.add_row("in all", f"{seconds:.1f} s")

@@ -16,8 +16,9 @@ class Finding:
     examples: tuple[int, ...] = ()
 
     def __str__(self) -> str:
-        where = f" (examples {', '.join(map(str, self.examples[:8]))}{' …' * (len(self.examples) > 8)})"
-        return f"{self.code} {self.title}{where if self.examples else ''}: {self.detail}. {self.remedy}."
+        listed = f"{', '.join(map(str, self.examples[:8]))}{' …' * (len(self.examples) > 8)}"
+        where = f" (example{'s' * (len(self.examples) > 1)} {listed})" if self.examples else ""
+        return f"{self.code} {self.title}{where}: {self.detail}. {self.remedy}."
 
 
 def training_mode() -> Finding:
@@ -67,7 +68,8 @@ def wide_gap(examples: tuple[int, ...], share: float) -> Finding:
     return Finding(
         "GL205",
         "completeness gap",
-        f"the values miss up to {share:.0%} of what they should add up to: too few steps for this path",
+        f"the values miss {f'up to {share:.0%}' if share < 100 else 'many times'} what they should add up to: too few "
+        "steps for this path",
         "Use tol= instead of steps=, or more steps",
         examples,
     )
