@@ -20,7 +20,7 @@ from gradline.errors import (
     StorageError,
     TargetError,
 )
-from gradline.question import Function, Input, Logit, Predicted, Probability, Score, Site, Target
+from gradline.question import Function, Input, Logit, Predicted, Probability, Score, Site, Target, sites, targets
 from gradline.result import Attribution, Curve, Finding, load
 from gradline.status import Status
 
@@ -57,4 +57,6 @@ __all__ = [
     "load",
     "methods",
     "rules",
+    "sites",
+    "targets",
 ]

@@ -34,7 +34,7 @@ def fixed(frame: Frame, curve: Curve, rule: Rule, steps: int) -> Flow:
             share = torch.from_numpy(weight[:, first:last]).flatten() / draws
             yield Step(reading, move.flatten(0, 1), share)
             value[:, first:last] = reading.value.reshape(examples, count).numpy()
-            norm[:, first:last] = reading.grad.flatten(1).norm(dim=1).reshape(examples, count).double().cpu().numpy()
+            norm[:, first:last] = reading.grad.flatten(1).norm(dim=1).reshape(examples, count).cpu().double().numpy()
             first = last
         for example in range(examples):
             seen[example].append(Trace(t[example], weight[example], value[example], norm[example]))

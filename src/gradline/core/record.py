@@ -75,7 +75,7 @@ class Record:
         self._extend_gram(t, grads)
         self.t = np.hstack([self.t, t])
         self.value = np.hstack([self.value, reading.value.reshape(rows, k).numpy()])
-        self.norm = np.hstack([self.norm, grads.flatten(2).norm(dim=2).double().cpu().numpy()])
+        self.norm = np.hstack([self.norm, grads.flatten(2).norm(dim=2).cpu().double().numpy()])
         self._measure_neighbours(k)
         return True
 
@@ -97,15 +97,15 @@ class Record:
         new = self._maps(grads, t)
         wider = np.empty((self.rows, n + k, n + k))
         wider[:, :n, :n] = self.gram
-        wider[:, n:, n:] = (new @ new.mT).double().cpu().numpy()
+        wider[:, n:, n:] = (new @ new.mT).cpu().double().numpy()
         for first in range(0, n, SLAB):
             last = min(n, first + SLAB)
             kept = self.store.slab(first // SLAB)[:, : last - first]
             old = self._maps(kept, self.t[:, first:last])
-            wider[:, n:, first:last] = (new @ old.mT).double().cpu().numpy()
+            wider[:, n:, first:last] = (new @ old.mT).cpu().double().numpy()
         wider[:, :n, n:] = wider[:, n:, :n].swapaxes(1, 2)
         self.gram = wider
-        self.total = np.hstack([self.total, new.sum(2).double().cpu().numpy()])
+        self.total = np.hstack([self.total, new.sum(2).cpu().double().numpy()])
 
     def _measure_neighbours(self, k: int) -> None:
         """L1 norm of the difference between every node's map and its right neighbour's, by order of arrival."""
@@ -126,7 +126,7 @@ class Record:
         start, end = self._at(self.start, rows), self._at(self.end, rows)
         move = self.curve.move(start, end, torch.from_numpy(t)).expand(-1, 2, *start.shape[1:])
         change = self.store.get(rows, right) * move[:, 1] - self.store.get(rows, left) * move[:, 0]
-        return np.asarray(change.flatten(1).abs().sum(1).double().cpu().numpy())
+        return np.asarray(change.flatten(1).abs().sum(1).cpu().double().numpy())
 
     # ------------------------------------------------------------------------------------------------ judge
 

@@ -53,11 +53,13 @@ def assemble(
     provenance: dict[str, Any],
 ) -> Attribution:
     """Measure the values against the method's sum law, make the estimates relative, and say what was noticed."""
-    norm = ledger.values.flatten(1).double().norm(dim=1).cpu()
+    flat = ledger.values.flatten(1)
+    wide = (flat.cpu() if flat.device.type == "mps" else flat).double()  # Apple's GPUs have no float64
+    norm = wide.norm(dim=1).cpu()
     status = [Status.FLAT if n == 0 and s.is_sound else s for s, n in zip(ledger.status, norm, strict=True)]
     gap = None
     if method.law is SumLaw.DIFFERENCE and baseline_score is not None:
-        gap = ledger.values.flatten(1).double().sum(1).cpu() - (score - baseline_score)
+        gap = wide.sum(1).cpu() - (score - baseline_score)
     estimate = None
     if method.estimates:
         error = torch.tensor(ledger.error, dtype=torch.float64, device="cpu")

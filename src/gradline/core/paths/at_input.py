@@ -28,7 +28,7 @@ class AtInput(Path):
             first += len(rows)
             reading = yield Probe(frame.end[rows], rows)
             yield Step(reading, frame.end[rows], torch.ones(len(rows), dtype=torch.float64, device="cpu"))
-            norm = reading.grad.flatten(1).norm(dim=1).double().cpu().numpy()
+            norm = reading.grad.flatten(1).norm(dim=1).cpu().double().numpy()
             for value, size in zip(reading.value.numpy(), norm, strict=True):
                 traces.append([Trace(np.ones(1), np.ones(1), np.array([value]), np.array([size]))])
                 finite.append(bool(np.isfinite(value) and np.isfinite(size)))
