@@ -118,17 +118,19 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--photos", type=int, default=40)
     parser.add_argument("--tol", type=float, default=0.05)
-    parser.add_argument("--table", action="store_true", help="only write the table again, from error_bar.json")
+    parser.add_argument("--every", type=int, default=1, help="take every so many-th of these photos only")
+    parser.add_argument("--table", action="store_true", help="only write the table again, from the results")
     options = parser.parse_args()
     torch.set_num_threads(1)
-    results = HERE / "error_bar.json"
+    name = "error_bar" if options.tol == 0.05 else f"error_bar_{100 * options.tol:g}_percent"
+    results = HERE / f"{name}.json"
     if options.table:
         rows = json.loads(results.read_text())
     else:
-        rows = [row for path in photos(options.photos) for row in measure(path, options.tol)]
+        rows = [row for path in photos(options.photos)[:: options.every] for row in measure(path, options.tol)]
         results.write_text(json.dumps(rows, indent=1) + "\n")
     text = table(rows, options.tol)
-    (HERE / "error_bar.md").write_text(text)
+    (HERE / f"{name}.md").write_text(text)
     print(text)
 
 

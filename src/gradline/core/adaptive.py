@@ -42,7 +42,7 @@ def adaptive(frame: Frame, curve: Curve, tol: float, max_evaluations: int) -> Fl
     )
     limit = max_evaluations // frame.draws
     floor = FIRST_BOUNDED if frame.bounded and tol >= 0.1 else FIRST
-    new = np.tile((np.arange(FIRST) + 0.5) / FIRST, (paths.rows, 1))
+    new = np.tile(first_nodes(), (paths.rows, 1))
     while True:
         reading = yield paths.probe(new)
         kept = paths.learn(new, reading)
@@ -64,6 +64,11 @@ def adaptive(frame: Frame, curve: Curve, tol: float, max_evaluations: int) -> Fl
         new = new[keep]
 
 
+def first_nodes() -> Array:
+    """Midpoints of equal cells: no end is read, and no part of the path is taken to matter more."""
+    return np.asarray((np.arange(FIRST) + 0.5) / FIRST)
+
+
 def _stop(
     verdict: _Verdict, paths: Record, floor: int, *, out_of_memory: bool, out_of_budget: bool, stuck: Array
 ) -> dict[int, tuple[Status, str]]:
@@ -71,7 +76,8 @@ def _stop(
     stopped: dict[int, tuple[Status, str]] = {}
     for example in paths.alive:
         rows = paths.rows_of(example)
-        if note := nonfinite_note(paths.trace(example, np.zeros_like(paths.t)), paths.ends[rows]):
+        if not paths.is_finite(rows):
+            note = nonfinite_note(paths.trace(example, np.zeros_like(paths.t)), paths.ends[rows])
             stopped[example] = Status.NONFINITE, note
         elif verdict.flat[example]:
             stopped[example] = Status.FLAT, ""

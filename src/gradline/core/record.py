@@ -152,6 +152,10 @@ class Record:
         size = np.sqrt(np.einsum("rii->ri", self.gram))
         return np.asarray(HALF_ROUNDING * (np.abs(weight) * self._sorted(size)).sum(1))
 
+    def is_finite(self, rows: np.ndarray) -> bool:
+        """No score and no gradient on these paths is NaN or infinite."""
+        return all(bool(np.isfinite(a[rows]).all()) for a in (self.value, self.norm, self.ends))
+
     def is_flat(self, row: int) -> bool:
         """Every node map on this path is zero, and the path leads nowhere or the score is the same everywhere."""
         values = np.concatenate([self.value[row], self.ends[row]])
@@ -171,8 +175,12 @@ class Record:
         return float(mean.norm())
 
     def trace(self, example: int, weight: Array) -> list[Trace]:
-        t, value, norm = self._sorted(self.t), self._sorted(self.value), self._sorted(self.norm)
-        return [Trace(t[r], weight[r], value[r], norm[r]) for r in self.rows_of(example)]
+        """What was seen on the paths of an example, ascending in t, with the rule's `weight (R, n)`."""
+        traces = []
+        for r in self.rows_of(example):
+            order = np.argsort(self.t[r])
+            traces.append(Trace(self.t[r, order], weight[r], self.value[r, order], self.norm[r, order]))
+        return traces
 
     # ------------------------------------------------------------------------------------------------ tell and leave
 
