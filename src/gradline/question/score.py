@@ -32,7 +32,7 @@ class Score:
     context: Mapping[str, Tensor] | None = field(default=None, kw_only=True)
 
     def bind(self, x: Tensor) -> BoundScore:
-        """Settle the question at x `(N, *F)`: check it, freeze its targets. Raises `InputError` and its kinds."""
+        """The question put to the examples `x (N, *F)`, checked. Raises `InputError` and its kinds."""
         if not callable(self.model):
             raise InputError("a model that can be called with a batch", type(self.model).__name__)
         if not (self.site is None or isinstance(self.site, Input)):

@@ -33,33 +33,40 @@ class Target(ABC):
 
 
 @dataclass(frozen=True, eq=False)
-class Logit(Target):
-    """`output[:, index]` as the model returns it; a tensor of N indices means one for each example."""
+class ClassTarget(Target):
+    """A column of the output, on some scale. `index`: of the class; a tensor of N indices means one each example."""
 
     index: int | Tensor
+
+    @abstractmethod
+    def scale(self, table: Tensor) -> Tensor:
+        """The output `(R, classes)` on the scale that is explained."""
 
     def freeze(self, output: Any, rows: int) -> Target:
         table = _table(output, rows)
         return type(self)(_check_index(self.index, table.shape[1], rows))
 
     def pick(self, output: Any, owner: Tensor) -> Tensor:
-        return _column(self.transform(_table(output, len(owner))), self.index, owner)
-
-    def transform(self, table: Tensor) -> Tensor:
-        return table
+        return _column(self.scale(_table(output, len(owner))), self.index, owner)
 
     def describe(self, example: int) -> str:
         index = int(self.index[example]) if isinstance(self.index, Tensor) else self.index
         return f"{type(self).__name__.lower()} of class {index}"
 
 
-@dataclass(frozen=True, eq=False)
-class Probability(Logit):
+class Logit(ClassTarget):
+    """`output[:, index]` as the model returns it."""
+
+    def scale(self, table: Tensor) -> Tensor:
+        return table
+
+
+class Probability(ClassTarget):
     """The softmax probability of a class; for a model with one output column, its sigmoid."""
 
     bounded = True
 
-    def transform(self, table: Tensor) -> Tensor:
+    def scale(self, table: Tensor) -> Tensor:
         return torch.sigmoid(table) if table.shape[1] == 1 else torch.softmax(table, 1)
 
 
@@ -154,11 +161,11 @@ def _check_index(index: int | Tensor, columns: int, rows: int) -> int | Tensor:
         if len(wrong):
             raise TargetError(f"class indices from 0 to {columns - 1}", f"{int(wrong[0])}")
         return index.detach().to("cpu", torch.int64)
-    if isinstance(index, bool) or not isinstance(index, int):
+    if isinstance(index, bool) or not isinstance(index, Integral):
         raise TargetError("a class index or a tensor of them", repr(index))
     if not 0 <= index < columns:
         raise TargetError(f"a class index from 0 to {columns - 1}", f"{index}")
-    return index
+    return int(index)
 
 
 def _column(table: Tensor, index: int | Tensor, owner: Tensor) -> Tensor:
