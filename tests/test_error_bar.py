@@ -7,7 +7,8 @@ import pytest
 from numpy.polynomial import polynomial
 
 from gradline.core import error_bar as bars
-from gradline.core.error_bar import SAFETY, Array, Seen, error_bar
+from gradline.core.error_bar import SAFETY, Array, error_bar
+from gradline.core.seen import Seen
 
 EPS = float(np.finfo(np.float64).eps)
 
@@ -32,7 +33,10 @@ def look(t: Array, maps: Array, value: Array | None = None, ends: Array | None =
         value, ends = inner, np.array([0, inner[-1] + (1 - t[-1]) * total[-1]])
     assert ends is not None
     variation = np.abs(np.diff(maps, axis=0)).sum(1)
-    return Seen(t[None], (maps @ maps.T)[None], value[None], total[None], variation[None], ends[None], eps)
+    calm = np.zeros((1, len(t)))
+    return Seen(
+        t[None], (maps @ maps.T)[None], value[None], total[None], variation[None], ends[None], eps, calm, calm, eps
+    )
 
 
 def walk(t: Array, dimensions: int, seed: int, substeps: int = 40) -> tuple[Array, Array]:
@@ -297,7 +301,9 @@ def test_paths_are_judged_one_by_one() -> None:
         t = np.sort(rng.random(10))
         alone.append(look(t, np.cumsum(rng.standard_normal((10, 6)), 0)) if k else smooth_path(t, 3, 0)[0])
     names = ("t", "gram", "value", "total", "variation", "ends")
-    together = error_bar(Seen(*(np.concatenate([getattr(s, name) for s in alone]) for name in names), EPS), 0.05)
+    calm = np.zeros((3, 10))
+    rows = (np.concatenate([getattr(s, name) for s in alone]) for name in names)
+    together = error_bar(Seen(*rows, EPS, calm, calm, EPS), 0.05)
     for k, seen in enumerate(alone):
         bar = error_bar(seen, 0.05)
         for name in ("weight", "norm", "error", "factor", "cell", "jump"):

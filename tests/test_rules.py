@@ -9,6 +9,7 @@ import torch
 import gradline as gl
 from gradline.core.rules import (
     RULES,
+    ByOutputChange,
     GaussLegendre,
     LeftRiemann,
     Midpoint,
@@ -28,6 +29,7 @@ DEGREE: dict[type[Rule], Callable[[int], int]] = {
     RightRiemann: lambda n: 0,
     Trapezoid: lambda n: 1,
     Simpson: lambda n: 3,
+    ByOutputChange: lambda n: 1,
 }
 COUNTS = {Trapezoid: (2, 3, 8, 50), Simpson: (3, 5, 9, 51)}
 RANDOM = (MonteCarlo, Stratified)

@@ -19,14 +19,23 @@ class SumLaw(Enum):
 
 
 class Accumulator(ABC):
-    """Folds steps into values. `law`: what a complete path's values add up to; `estimates`: an error bar exists."""
+    """Folds steps into values. `law`: what a complete path's values add up to; `estimates`: an error bar exists;
+    `multiplies`: gradients are multiplied by moves."""
 
     law: SumLaw
     estimates: bool
+    multiplies: bool
 
     @abstractmethod
+    def node_map(self, grad: Tensor, move: Tensor) -> Tensor:
+        """What a node contributes per unit of weight: `(R, *G)`."""
+
     def term(self, step: Step) -> Tensor:
-        """What the rows of a step add: `(R, *F)`, in the dtype of the gradient."""
+        """What the rows of a step add: `(R, *G)`, in the dtype of the gradient."""
+        grad = step.reading.grad
+        assert grad is not None
+        share = step.weight.to(grad).reshape(-1, *[1] * (grad.ndim - 1))
+        return self.node_map(grad, step.move) * share
 
 
 @dataclass(frozen=True)
@@ -35,9 +44,10 @@ class GradientTimesMove(Accumulator):
 
     law = SumLaw.DIFFERENCE
     estimates = True
+    multiplies = True
 
-    def term(self, step: Step) -> Tensor:
-        return _gradient(step) * step.move * _share(step)
+    def node_map(self, grad: Tensor, move: Tensor) -> Tensor:
+        return grad * move
 
 
 @dataclass(frozen=True)
@@ -45,17 +55,8 @@ class Gradient(Accumulator):
     """Σ weight · g: the gradient alone, in units of score per unit of input."""
 
     law = SumLaw.NONE
-    estimates = False
+    estimates = True
+    multiplies = False
 
-    def term(self, step: Step) -> Tensor:
-        return _gradient(step) * _share(step)
-
-
-def _gradient(step: Step) -> Tensor:
-    assert step.reading.grad is not None
-    return step.reading.grad
-
-
-def _share(step: Step) -> Tensor:
-    grad = _gradient(step)
-    return step.weight.to(grad).reshape(-1, *[1] * (grad.ndim - 1))
+    def node_map(self, grad: Tensor, move: Tensor) -> Tensor:
+        return grad

@@ -27,8 +27,10 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from gradline.core import chance
 from gradline.core import node_algebra as algebra
 from gradline.core.node_algebra import Array
+from gradline.core.seen import Seen
 
 SAFETY = 1.25
 """Least factor between the estimate and the tolerance (measured: estimate/true reaches down to 0.8)."""
@@ -43,24 +45,6 @@ SHARPER = 0.5
 """The smooth hypothesis is taken if its estimate is below this share of the rough one."""
 
 _EXPONENTS = np.linspace(0.02, 0.94, 47)
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Seen:
-    """What is known of R paths after n nodes each, ascending in t. All float64.
-
-    `t (R, n)`: nodes. `gram (R, n, n)`: inner products of node maps. `value (R, n)`: score at the nodes.
-    `total (R, n)`: sum of each node map. `variation (R, n−1)`: L1 norm of the difference of neighbouring node maps.
-    `ends (R, 2)`: score at the start and the end of the path. `eps`: relative rounding of a score.
-    """
-
-    t: Array
-    gram: Array
-    value: Array
-    total: Array
-    variation: Array
-    ends: Array
-    eps: float
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -96,7 +80,7 @@ def error_bar(seen: Seen, tol: float) -> Bar:
     gap = _gaps(seen, pick(smooth.integral, rough.integral))
     cell = _cross_examined(seen, gap, cell)
     signed = gap * _focus(seen)
-    rounding = seen.eps * (np.abs(weight) * np.sqrt(np.einsum("rii->ri", seen.gram))).sum(1)
+    rounding = seen.floor * (np.abs(weight) * np.sqrt(np.einsum("rii->ri", seen.gram))).sum(1)
     claimed = pick(smooth.error, rough.error)
     error = np.maximum.reduce([claimed, np.sqrt(cell.sum(1)), np.abs(signed.sum(1)), rounding])
     factor = np.where(better, SAFETY, _safety(cell) * (SPARSE if seen.t.shape[1] < ENOUGH else 1.0))
@@ -129,9 +113,10 @@ def _rough(seen: Seen) -> _Hypothesis:
     line = np.stack([-b / (a + b), np.ones_like(a), -a / (a + b)], -1)
     inner = algebra.windows(t.shape[1], 3)[1:-1]
     rate = np.zeros_like(t)
-    rate[:, 1:-1] = algebra.quadratic(gram, inner, line) * (a + b) / (a * b)
+    rate[:, 1:-1] = chance.beyond(algebra.quadratic(gram, inner, line), seen.noise, inner, line) * (a + b) / (a * b)
 
-    ends = [(algebra.distance2(gram, 0, 1) / w[:, 0]), (algebra.distance2(gram, -1, -2) / w[:, -1])]
+    change = seen.changes()
+    ends = [change[:, 0] ** 2 / w[:, 0], change[:, -1] ** 2 / w[:, -1]]
     cell = _cells(t, rate, ends)
 
     share = np.zeros_like(t)  # of the trapezoid's error coefficient w³/12, half to each end of a cell
@@ -162,7 +147,8 @@ def _smooth(seen: Seen, rough_rate: Array) -> _Hypothesis:
     n = t.shape[1]
     window = algebra.windows(n, 5)
     cubic = algebra.leave_one_out(t, window)
-    rate = algebra.quadratic(gram, window, cubic) / algebra.walk_variance(t, window, cubic)
+    residual = chance.beyond(algebra.quadratic(gram, window, cubic), seen.noise, window, cubic)
+    rate = residual / algebra.walk_variance(t, window, cubic)
     ends = [rate[:, 0], rate[:, -1]]
     inner = rate[:, 1:-1]
     padded = np.pad(inner, ((0, 0), (1, 1)))
@@ -191,11 +177,12 @@ def _cells(t: Array, rate: Array, ends: list[Array]) -> Array:
 
 
 def _gaps(seen: Seen, integral: Array) -> Array:
-    """Per cell: change of the score minus the quadrature of the summed map, zero within the score's rounding."""
-    value = _values(seen)
+    """Per cell: change of the score minus the quadrature of the summed map, zero within the score's rounding and
+    within what chance in sampled scores and gradients explains."""
+    value = seen.values()
     gap = np.diff(value) - integral
     rounding = 4 * seen.eps * np.abs(value).max(1, keepdims=True)
-    return np.asarray(np.where(np.abs(gap) > rounding, gap, 0.0))
+    return np.asarray(np.where(np.abs(gap) > rounding + chance.of_gaps(seen.t, seen.noise, seen.doubt), gap, 0.0))
 
 
 def _cross_examined(seen: Seen, gap: Array, cell: Array) -> Array:
@@ -228,7 +215,7 @@ def _singular_ends(seen: Seen) -> Array:
     Then `(v_2 − v_3)/(v_1 − v_2)` tells a, and the constant rule misses `a/(1 − a) · t_1 v_1`. The score may be blind
     to it: √x − √y.
     """
-    change = _changes(seen)
+    change = seen.changes()
     found = []
     for t, first, second in (
         (seen.t[:, :3], change[:, 0], change[:, 1]),
@@ -252,7 +239,7 @@ def _echo(seen: Seen) -> Array:
     An end gap has a node on one side only, so a kink in it may go unseen by the maps; its own gap of the score, over
     this, is an estimate of its squared error.
     """
-    change = _changes(seen)
+    change = seen.changes()
     heard = (np.diff(seen.total) ** 2).sum(1)
     size = (change**2).sum(1)
     share = np.divide(heard, size, out=np.ones_like(size), where=size > 0)
@@ -261,27 +248,16 @@ def _echo(seen: Seen) -> Array:
 
 def _focus(seen: Seen) -> Array:
     """`‖δ‖₂/‖δ‖₁` of each cell's change of map, 1/√D to 1: the norm of an error that adds up to one. 1 if unseen."""
-    change = _changes(seen)
+    change = seen.changes()
     visible = change > 1e-5 * np.sqrt(np.einsum("rii->ri", seen.gram).max(1, keepdims=True))
     focus = np.divide(change, seen.variation, out=np.ones_like(change), where=visible & (seen.variation > 0))
     return np.asarray(np.clip(np.column_stack([focus[:, 0], focus, focus[:, -1]]), 0.0, 1.0))
 
 
-def _changes(seen: Seen) -> Array:
-    """`‖δ_j‖₂`, the change of the map over each inner cell."""
-    diagonal = np.einsum("rii->ri", seen.gram)
-    neighbour = np.einsum("rii->ri", seen.gram[:, :-1, 1:])
-    return np.asarray(np.sqrt(np.maximum(diagonal[:, :-1] + diagonal[:, 1:] - 2 * neighbour, 0.0)))
-
-
 def _jumps(seen: Seen, gap: Array, tol: float) -> npt.NDArray[np.bool_]:
     """Cells whose own gap is too large for the tolerance."""
-    scale = np.maximum(np.abs(seen.ends[:, 1] - seen.ends[:, 0]), 0.1 * np.ptp(_values(seen), axis=1))
+    scale = np.maximum(np.abs(seen.ends[:, 1] - seen.ends[:, 0]), 0.1 * np.ptp(seen.values(), axis=1))
     return np.asarray(np.abs(gap) > tol * scale[:, None])
-
-
-def _values(seen: Seen) -> Array:
-    return np.asarray(np.column_stack([seen.ends[:, 0], seen.value, seen.ends[:, 1]]))
 
 
 def _safety(cell: Array) -> Array:

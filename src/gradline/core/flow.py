@@ -10,7 +10,7 @@ examples may ask for different numbers of points.
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any, Protocol
@@ -27,24 +27,48 @@ class Need(Enum):
 
     VALUE = "value"
     GRADIENT = "gradient"
+    PUSH = "push"
+
+
+class Of(Enum):
+    """Another target of the same model, named by how it follows from the one that is explained."""
+
+    MARGIN = "the class explained less the best other class at x"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Probe:
-    """A question: `points (R, *F)` of the examples `owner (R,)` of the flow's group."""
+    """A question: `points (R, *F)` of the examples `owner (R,)` of the flow's group.
+
+    `tangent (R, *F)`: how the path moves there; asked for where gradients are read at another site than the path is
+    driven at. `of`: another target of the same model, an `Of` or whatever a call takes as target; None is the one
+    explained.
+    """
 
     points: Tensor
     owner: Tensor
     need: Need = Need.GRADIENT
+    tangent: Tensor | None = None
+    of: object | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Reading:
-    """The answer: `value (R,)` float64 on the CPU, `grad (R, *F)` or None, for the probe's `owner (R,)`."""
+    """The answer for the probe's `owner (R,)`; `*G` is the shape of the site where gradients are read, often `*F`.
+
+    `value (R,)` float64 on the CPU. `grad (R, *G)`, None if only the value was needed. For a probe with a tangent:
+    `slope (R,)` float64, the derivative of the score along the tangent. For a push: `lifted (R, *G)`, the points as
+    seen at the site, and `pushed (R, *G)`, the tangent as seen there. `noise (R, 2)` float64, where gradients are
+    sampled: standard errors of a feature's gradient, root mean square over features, and of the value.
+    """
 
     owner: Tensor
     value: Tensor
     grad: Tensor | None
+    slope: Tensor | None = None
+    lifted: Tensor | None = None
+    pushed: Tensor | None = None
+    noise: Tensor | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -76,12 +100,14 @@ class Outcome:
 
     `error`: estimated absolute L2 error of the map, NaN where there is no estimate. `trace`: one per draw.
     `note`: a sentence where something needs saying (a non-finite reading, a memory stop), else "".
+    `spread`: standard error of the mean map over draws, L2, NaN for one draw; empty from flows that do not say.
     """
 
     status: list[Status]
     error: list[float]
     trace: list[list[Trace]]
     note: list[str] = field(default_factory=list)
+    spread: list[float] = field(default_factory=list)
 
 
 class Room(Protocol):
@@ -104,7 +130,10 @@ class Frame:
     `start (B, K, *F)`, `end (B, *F)`: the ends of the paths. `start_score (B, K)`, `end_score (B,)`: the score there,
     float64. `names`: the examples' names, the key of their random numbers together with `seed`.
     `precision`: the dtype in which points reach the score and scores come back; `start` and `end` are at least float32.
-    `bounded`: the score saturates (a probability). `room`: what the engine grants.
+    `bounded`: the score saturates (a probability). `room`: what the engine grants. `apart`: gradients are read at
+    another site than the path is driven at; probes then carry tangents. `need`: what to ask for at the nodes, a push if
+    the move has to be known at that site. `node_map(grad, move)`: what a node contributes, per unit of weight.
+    `rounded`: the estimate has to allow for the rounding of gradients; not if that is measured elsewhere.
     """
 
     start: Tensor
@@ -116,6 +145,10 @@ class Frame:
     precision: torch.dtype
     bounded: bool
     room: Room
+    need: Need = Need.GRADIENT
+    apart: bool = False
+    node_map: Callable[[Tensor, Tensor], Tensor] = torch.mul
+    rounded: bool = True
 
     @property
     def examples(self) -> int:
@@ -124,6 +157,10 @@ class Frame:
     @property
     def draws(self) -> int:
         return self.start.shape[1]
+
+    def probe(self, points: Tensor, owner: Tensor, move: Tensor) -> Probe:
+        """Ask for what a node of the path needs: `points (R, *F)`, and how the path moves there, `move (R, *F)`."""
+        return Probe(points, owner, self.need, move if self.apart else None)
 
 
 Flow = Generator[Probe | Step, Any, Outcome]

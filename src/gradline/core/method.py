@@ -15,7 +15,8 @@ class Method:
     """A named composition of parts.
 
     `name`: kebab-case, as on the command line. `baseline`: the default start of the path, None if there is no path.
-    `cites`: keys of `gradline.methods.REFERENCES`.
+    `cites`: keys of `gradline.methods.REFERENCES`. `read`: a `gl.Layer` where gradients are read, and to which moves
+    are pushed, if that is not where the path is driven.
     """
 
     name: str
@@ -23,6 +24,7 @@ class Method:
     accumulator: Accumulator
     baseline: Baseline | None
     cites: tuple[str, ...] = ()
+    read: object | None = None
 
     @property
     def law(self) -> SumLaw:

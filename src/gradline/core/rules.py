@@ -13,23 +13,37 @@ from gradline.errors import InputError
 
 Table = tuple[np.ndarray, np.ndarray]
 
+UNIFORM = 0.25
+"""Share of the nodes of `ByOutputChange` that are spread evenly, whatever the score does."""
+
 
 class Rule(ABC):
     """Where on the path a fixed number of gradients is read and how much each counts.
 
     A rule carries no node count: `steps=` of the call says how many. `random`: every example has nodes of its own.
+    `probes`: cells of the uniform grid on which the rule wants to know the score, which costs no gradient; 0 for none.
     """
 
     minimum = 1
     random = False
+    probes: int = 0
 
     @abstractmethod
     def nodes(self, n: int, source: torch.Generator) -> Table:
         """Nodes `(n,)` ascending in [0, 1] and weights `(n,)`; `source` is the example's own generator."""
 
-    def table(self, n: int, names: tuple[str, ...], seed: int, draw: int = 0) -> Table:
-        """Nodes and weights `(B, n)`, a row for each example name.
+    def table(
+        self,
+        n: int,
+        names: tuple[str, ...],
+        seed: int,
+        draw: int = 0,
+        draws: int = 1,
+        values: np.ndarray | None = None,
+    ) -> Table:
+        """Nodes and weights `(B, n)`, a row for each example name, for one of its `draws` paths.
 
+        `values (B, probes + 1)`: the score at the edges of `probes` equal cells of that path, None if it is not known.
         Raises `InputError` if the rule cannot be built on `n` nodes.
         """
         self.check(n)
@@ -127,13 +141,86 @@ class MonteCarlo(Rule):
 
 @dataclass(frozen=True)
 class Stratified(Rule):
-    """One uniform node in each of n equal cells, each example its own: unbiased, less variance than Monte Carlo."""
+    """One uniform node in each of n equal cells, each example its own: unbiased, less variance than Monte Carlo.
+
+    Over K paths of an example it is a Latin hypercube: every cell is cut into K, and each path is dealt one piece.
+    """
 
     random = True
 
     def nodes(self, n: int, source: torch.Generator) -> Table:
+        return self._within(np.zeros(n), 1, source), _equal(n)
+
+    def table(
+        self,
+        n: int,
+        names: tuple[str, ...],
+        seed: int,
+        draw: int = 0,
+        draws: int = 1,
+        values: np.ndarray | None = None,
+    ) -> Table:
+        self.check(n)
+        part = type(self).__name__
+        t = np.empty((len(names), n))
+        for row, name in enumerate(names):
+            deck = torch.rand(n, draws, generator=generator(seed, name, f"{part} deal"), device="cpu").argsort(1)
+            t[row] = self._within(deck[:, draw % draws].numpy(), draws, generator(seed, name, part, draw))
+        return t, np.full(t.shape, 1 / n)
+
+    @staticmethod
+    def _within(piece: np.ndarray, pieces: int, source: torch.Generator) -> np.ndarray:
+        n = len(piece)
         u = torch.rand(n, generator=source, dtype=torch.float64, device="cpu").numpy()
-        return (np.arange(n) + u) / n, _equal(n)
+        return np.asarray((np.arange(n) + (piece + u) / pieces) / n)
+
+
+@dataclass(frozen=True)
+class ByOutputChange(Rule):
+    """Midpoints of n cells that are narrow where the score changes: exact for degree 1; ends not read.
+
+    The score at the edges of `probes` equal cells, which takes probes − 1 forwards a path, says how much it changes in
+    each; the density of cells is proportional to √|ΔF|, mixed with a quarter of the uniform one. Where the score is
+    the same everywhere, not finite or not known, the cells are equal. After the non-uniform interpolation of Bhat and
+    Raychowdhury (2023).
+    """
+
+    probes: int = 16
+
+    def check(self, n: int) -> None:
+        super().check(n)
+        if self.probes < 2:
+            raise InputError("at least 2 probes for ByOutputChange", f"probes={self.probes}", "Midpoint asks for none")
+
+    def nodes(self, n: int, source: torch.Generator) -> Table:
+        return Midpoint().nodes(n, source)
+
+    def table(
+        self,
+        n: int,
+        names: tuple[str, ...],
+        seed: int,
+        draw: int = 0,
+        draws: int = 1,
+        values: np.ndarray | None = None,
+    ) -> Table:
+        if values is None:
+            return super().table(n, names, seed, draw, draws)
+        self.check(n)
+        edges = np.stack([_equal_mass(n, row) for row in values])
+        return (edges[:, 1:] + edges[:, :-1]) / 2, np.diff(edges)
+
+
+def _equal_mass(n: int, value: np.ndarray) -> np.ndarray:
+    """Edges `(n + 1,)` of n cells in which the score, known at equal distances, changes about equally much."""
+    with np.errstate(invalid="ignore", over="ignore"):
+        change = np.sqrt(np.abs(np.diff(value)))
+    total = change.sum()
+    if not 0 < total < np.inf:
+        return np.linspace(0.0, 1.0, n + 1)
+    share = (1 - UNIFORM) * change / total + UNIFORM / len(change)
+    mass = np.concatenate([[0.0], share.cumsum()])
+    return np.interp(np.linspace(0.0, 1.0, n + 1), mass / mass[-1], np.linspace(0.0, 1.0, len(mass)))
 
 
 RULES: tuple[type[Rule], ...] = (
@@ -145,4 +232,5 @@ RULES: tuple[type[Rule], ...] = (
     Simpson,
     MonteCarlo,
     Stratified,
+    ByOutputChange,
 )

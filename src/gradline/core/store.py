@@ -18,13 +18,15 @@ HALF_ROUNDING = 2.0**-11
 class GradientStore:
     """Node gradients of R paths, `(R, n, *F)`, in order of arrival. Memory is asked of the engine before it is used.
 
-    When the engine has none left, what is kept turns to float16 with a scale for each node, once.
+    When the engine has none left, what is kept turns to float16 with a scale for each node, once. `paired`: a node has
+    two maps, `(R, n, 2, *F)`, with a scale each.
     """
 
-    def __init__(self, room: Room) -> None:
+    def __init__(self, room: Room, *, paired: bool = False) -> None:
         self._room = room
+        self._scaled = 3 if paired else 2  # leading axes that have a scale each
         self._slabs: list[Tensor] = []  # (R, SLAB, *F) each
-        self._scales: list[Tensor] = []  # (R, SLAB) each, empty in full precision
+        self._scales: list[Tensor] = []  # (R, SLAB) or (R, SLAB, 2) each, empty in full precision
         self._granted = 0
         self.is_half = False
         self.count = 0
@@ -87,7 +89,9 @@ class GradientStore:
             self._granted += size
             self._slabs += [torch.empty(shape, dtype=dtype, device=like.device) for _ in range(slabs)]
             if self.is_half:
-                self._scales += [torch.ones(shape[:2], dtype=like.dtype, device=like.device) for _ in range(slabs)]
+                self._scales += [
+                    torch.ones(shape[: self._scaled], dtype=like.dtype, device=like.device) for _ in range(slabs)
+                ]
             return True
         if self.is_half or like.dtype == torch.float64:
             return False
@@ -98,13 +102,13 @@ class GradientStore:
         self.is_half = True
         for slab, full in enumerate(self._slabs):
             self._slabs[slab] = torch.empty(full.shape, dtype=torch.float16, device=like.device)
-            self._scales.append(torch.ones(full.shape[:2], dtype=like.dtype, device=like.device))
+            self._scales.append(torch.ones(full.shape[: self._scaled], dtype=like.dtype, device=like.device))
             for place in range(min(SLAB, self.count - SLAB * slab)):
                 self._put_half(slab, place, full[:, place])
         self._settle()
 
     def _put_half(self, slab: int, place: int, grad: Tensor) -> None:
-        peak = grad.abs().flatten(1).amax(1)
+        peak = grad.abs().flatten(self._scaled - 1).amax(-1)
         scale = torch.where(peak > 0, peak, torch.ones_like(peak))
         self._scales[slab][:, place] = scale
         self._slabs[slab][:, place] = (grad / _spread(scale, grad)).half()
