@@ -35,7 +35,7 @@ def captum_map(case: gl.ImageCase, target: gl.Target) -> torch.Tensor:
         owner = torch.zeros(len(x), dtype=torch.int64)
         return target.pick(case.model.model(x), owner)
 
-    start = case.baseline().start(case.x, torch.zeros(1, dtype=torch.int64))[:, 0]
+    start = case.start()
     return IntegratedGradients(forward).attribute(case.x, start, n_steps=50, internal_batch_size=4)
 
 

@@ -39,17 +39,17 @@ def measure(case: str) -> dict[str, object]:
     import gradline as gl
 
     image = gl.image_case(gl.demo_photo())
-    model, x, start = image.model.model, image.x, image.baseline()
+    model, x = image.model.model, image.x
     with torch.no_grad():
         model(x)
 
     def ours(**budget: object) -> gl.Attribution:
-        return gl.attribute(gl.Score(model, 967), x, baseline=start, **budget)
+        return gl.attribute(gl.Score(model, 967), x, baseline=image.baseline(), **budget)
 
     def captum() -> object:
         from captum.attr import IntegratedGradients
 
-        return IntegratedGradients(model).attribute(x, start.start(x, torch.zeros(1).long())[0], target=967)
+        return IntegratedGradients(model).attribute(x, image.start(), target=967)
 
     calls = {
         "steps-50": lambda: ours(steps=50),

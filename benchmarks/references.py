@@ -40,7 +40,7 @@ def references(case: gl.ImageCase, name: str) -> tuple[int, dict[str, Reference]
     path = CACHE / f"{Path(name).stem}.npz"
     known = dict(np.load(path)) if path.exists() else {}
     model, x = case.model.model, case.x
-    start = case.baseline().start(x, torch.zeros(1, dtype=torch.int64))[:, 0]
+    start = case.start()
     with torch.no_grad():
         index = int(model(x).argmax())
     for level, before in zip(LEVELS, (None, *LEVELS), strict=False):

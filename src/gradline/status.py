@@ -28,7 +28,7 @@ class Status(StrEnum):
 
 _MEANING = {
     Status.CONVERGED: "the estimated error is within the tolerance, safety factor included",
-    Status.BUDGET_EXHAUSTED: "the evaluations or the memory allowed ended before the tolerance was met",
+    Status.BUDGET_EXHAUSTED: "the tolerance was not met: too few evaluations or draws, too little memory or precision",
     Status.FIXED: "a fixed number of steps was asked for; the error was not controlled",
     Status.NONFINITE: "a score or a gradient on the path is NaN or infinite",
     Status.FLAT: "the map is zero: the score does not change along the path",

@@ -13,11 +13,11 @@ from torch import Tensor
 
 from gradline.adapters.models import ImageModel, image_model
 from gradline.adapters.photo import centre_crop, read_photo
-from gradline.core.baselines import Baseline, Black, as_baseline
+from gradline.core.baselines import Baseline, Black, Group, as_baseline
 from gradline.core.method import Method
 from gradline.engine import attribute
 from gradline.question import Score
-from gradline.question.score import TargetLike
+from gradline.question.targets import TargetLike
 from gradline.result import Attribution
 
 
@@ -36,6 +36,11 @@ class ImageCase:
     def baseline(self, wanted: object = None) -> Baseline:
         """A baseline that knows this model's black and white; `Black()` by default."""
         return (Black() if wanted is None else as_baseline(wanted)).within(self.model.pixels)
+
+    def start(self, wanted: object = None) -> Tensor:
+        """Where the path from a baseline starts, black by default: `(1, 3, H, W)` in the model's units."""
+        rows = torch.zeros(1, dtype=torch.int64, device="cpu")
+        return self.baseline(wanted).start(Group(self.x, rows, (self.name,), 0))[:, 0]
 
     def probabilities(self) -> Tensor:
         """Softmax probabilities of all classes `(classes,)`."""

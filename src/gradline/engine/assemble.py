@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,6 +22,9 @@ from gradline.status import Status
 WIDE_GAP = 0.05
 """Share of F(x) − F(x') that a sum may miss before a finding says so (the authors' how-to of Integrated Gradients)."""
 
+BYPASS = 0.01
+"""Share of the score's change that may go past the layer that is read before a finding says so."""
+
 
 @dataclass(slots=True, eq=False)
 class Ledger:
@@ -30,12 +35,21 @@ class Ledger:
     error: list[float]
     trace: list[list[Trace]]
     note: list[str]
+    spread: list[float]
+
+    @classmethod
+    def blank(cls, values: Tensor) -> Ledger:
+        """Nothing known yet of `values (N, *G)`."""
+        count = len(values)
+        unknown = [float("nan")] * count
+        return cls(values, [Status.NO_CLAIM] * count, unknown[:], [[] for _ in range(count)], [""] * count, unknown[:])
 
     def take(self, rows: Tensor, outcome: Outcome) -> None:
         """Enter what a flow over these examples found."""
         for k, row in enumerate(rows.tolist()):
             self.status[row], self.error[row] = outcome.status[k], outcome.error[k]
             self.trace[row], self.note[row] = outcome.trace[k], outcome.note[k]
+            self.spread[row] = outcome.spread[k] if outcome.spread else float("nan")
 
 
 def assemble(
@@ -45,29 +59,36 @@ def assemble(
     budget: Budget,
     score: Tensor,
     baseline_score: Tensor | None,
+    through: Tensor | None,
+    rounding: Tensor | None,
+    precision: torch.dtype,
     evaluations: Tensor,
     forward_evaluations: Tensor,
     names: tuple[str, ...],
     explained: tuple[str, ...],
     findings: list[Finding],
     provenance: dict[str, Any],
+    structured: Callable[[Tensor], Any] | None,
 ) -> Attribution:
-    """Measure the values against the method's sum law, make the estimates relative, and say what was noticed."""
+    """Measure the values against the method's sum law, make the estimates relative, and say what was noticed.
+
+    `through (N,)`: the change of the score along the path as its slopes add up, where gradients are read at a layer
+    inside. `rounding (N,)`: L2 error of the map that a half `precision` makes. `structured`: puts packed values
+    into x's structure.
+    """
     flat = ledger.values.flatten(1)
     wide = (flat.cpu() if flat.device.type == "mps" else flat).double()  # Apple's GPUs have no float64
     norm = wide.norm(dim=1).cpu()
-    status = [Status.FLAT if n == 0 and s.is_sound else s for s, n in zip(ledger.status, norm, strict=True)]
+    ended = [Status.FLAT if n == 0 and s.is_sound else s for s, n in zip(ledger.status, norm, strict=True)]
     gap = None
     if method.law is SumLaw.DIFFERENCE and baseline_score is not None:
         gap = wide.sum(1).cpu() - (score - baseline_score)
-    estimate = None
-    if method.estimates:
-        error = torch.tensor(ledger.error, dtype=torch.float64, device="cpu")
-        estimate = torch.where(norm > 0, error / norm, error)
-        estimate[[s is Status.FLAT for s in status]] = 0.0
-        estimate[[s is Status.NONFINITE for s in status]] = float("nan")
+    rounding = rounding if rounding is None else torch.where(norm > 0, rounding / norm, rounding)
+    beside = {"rounding_error": rounding, "standard_error": _standard_error(ledger, method, norm)}
+    estimate = _estimate(ledger, ended, norm, beside) if method.estimates else None
+    status = _judged(ended, estimate, budget)
     return Attribution(
-        values=ledger.values,
+        values=ledger.values if structured is None else structured(ledger.values),
         score=score,
         baseline_score=baseline_score,
         completeness_gap=gap,
@@ -78,9 +99,57 @@ def assemble(
         names=names,
         explained=explained,
         curve=tuple(Curve(t[0].t, t[0].weight, t[0].value, t[0].gradient_norm) for t in ledger.trace),
-        findings=(*findings, *_noticed(status, ledger.note, budget), *_wide_gaps(status, gap, score, baseline_score)),
+        findings=(
+            *findings,
+            *_noticed(ended, ledger.note, budget),
+            *_few_draws(ended, status, method, beside["standard_error"]),
+            *_bypassed(method, wide, through),
+            *([] if through is not None else _wide_gaps(status, gap, score, baseline_score, precision)),
+        ),
+        details={name: _plain(error) for name, error in beside.items() if error is not None},
         provenance=provenance | {"target": ", ".join(dict.fromkeys(explained))} | _budget_spec(budget),
     )
+
+
+def _standard_error(ledger: Ledger, method: Method, norm: Tensor) -> Tensor | None:
+    """What chance in the baselines does to the mean map, relative to its norm: `(N,)`; None without chance."""
+    if method.baseline is None or not method.baseline.random or method.baseline.draws < 2:
+        return None
+    return torch.tensor(ledger.spread, dtype=torch.float64, device="cpu") / norm
+
+
+def _estimate(ledger: Ledger, ended: list[Status], norm: Tensor, beside: dict[str, Tensor | None]) -> Tensor:
+    """Relative error of each map: that of the quadrature, and what stands beside it, in quadrature."""
+    error = torch.tensor(ledger.error, dtype=torch.float64, device="cpu")
+    estimate = torch.where(norm > 0, error / norm, error)
+    for other in beside.values():
+        if other is not None:
+            estimate = torch.where(norm > 0, torch.hypot(estimate, other), estimate)
+    estimate[[s is Status.FLAT for s in ended]] = 0.0
+    estimate[[s is Status.NONFINITE for s in ended]] = float("nan")
+    return estimate
+
+
+def _judged(ended: list[Status], estimate: Tensor | None, budget: Budget) -> list[Status]:
+    """Converged no longer, where something beside the quadrature puts the estimate above the tolerance."""
+    if estimate is None or not isinstance(budget, ToleranceBudget):
+        return ended
+    above = estimate > budget.tol
+    return [
+        Status.BUDGET_EXHAUSTED if s is Status.CONVERGED and high else s for s, high in zip(ended, above, strict=True)
+    ]
+
+
+def _few_draws(ended: list[Status], status: list[Status], method: Method, chance: Tensor | None) -> list[Finding]:
+    if chance is None or method.baseline is None:
+        return []
+    examples = tuple(i for i, (a, b) in enumerate(zip(ended, status, strict=True)) if a is not b)
+    return [finding.few_draws(examples, float(chance[list(examples)].max()), method.baseline.draws)] if examples else []
+
+
+def _plain(values: Tensor) -> list[float | None]:
+    """For JSON, which has no NaN: None where a number is not known."""
+    return [float(v) if math.isfinite(v) else None for v in values]
 
 
 def _noticed(status: list[Status], note: list[str], budget: Budget) -> list[Finding]:
@@ -98,15 +167,27 @@ def _noticed(status: list[Status], note: list[str], budget: Budget) -> list[Find
     return found
 
 
-def _wide_gaps(status: list[Status], gap: Tensor | None, score: Tensor, baseline_score: Tensor | None) -> list[Finding]:
+def _wide_gaps(
+    status: list[Status], gap: Tensor | None, score: Tensor, baseline_score: Tensor | None, precision: torch.dtype
+) -> list[Finding]:
     """Maps of a fixed budget that prove themselves wrong: their sum is off by more than `WIDE_GAP`."""
     if gap is None or baseline_score is None:
         return []
     due = (score - baseline_score).abs()
-    rounding = 1e-4 * torch.maximum(score.abs(), baseline_score.abs())
+    rounding = max(1e-4, 2 * torch.finfo(precision).eps) * torch.maximum(score.abs(), baseline_score.abs())
     wide = (gap.abs() > WIDE_GAP * due) & (gap.abs() > rounding)
     examples = tuple(i for i, s in enumerate(status) if s is Status.FIXED and wide[i])
     return [finding.wide_gap(examples, float((gap.abs() / due)[list(examples)].max()))] if examples else []
+
+
+def _bypassed(method: Method, wide: Tensor, through: Tensor | None) -> list[Finding]:
+    """Maps at a layer inside that the score's change does not wholly pass through."""
+    if through is None or method.law is not SumLaw.DIFFERENCE:
+        return []
+    missed = (through - wide.sum(1).cpu()).abs()
+    scale = torch.maximum(through.abs(), 1e-2 * wide.abs().sum(1).cpu())
+    examples = tuple(int(i) for i in ((missed > BYPASS * scale) & (missed > 0)).nonzero()[:, 0])
+    return [finding.bypass(examples, float((missed / scale)[list(examples)].max()))] if examples else []
 
 
 def _budget_spec(budget: Budget) -> dict[str, Any]:

@@ -21,6 +21,8 @@ def choose_budget(
     """The budget that the arguments of a call stand for. Raises `InputError`."""
     if tol is not None and steps is not None:
         raise InputError("either tol= (an accuracy) or steps= (a cost), not both", f"tol={tol}, steps={steps}")
+    if method.read is not None and not method.path.integrates:
+        raise InputError(f"no read= for {method.name}, which has no path; explain at the layer with site=gl.Layer(…)")
     if not method.path.integrates:
         given = [f"{k}=" for k, v in {"tol": tol, "steps": steps, "rule": rule}.items() if v is not None]
         if given:

@@ -3,93 +3,141 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from gradline.core.adaptive import FIRST
-from gradline.core.flow import Frame, Step
+from gradline.core.baselines import Search
+from gradline.core.flow import Frame, Need, Probe, Reading, Step
 from gradline.core.method import Method
 from gradline.core.paths import Budget, ToleranceBudget
-from gradline.engine.answer import Answerer
+from gradline.engine.aims import Aims
+from gradline.engine.answer import Answerer, rows_joined
 from gradline.engine.assemble import Ledger, assemble
 from gradline.engine.memory import CPU, Memory
 from gradline.engine.pool import Running, Spent, run
+from gradline.engine.precision import Rounding
 from gradline.engine.progress import Watch
-from gradline.question.score import BoundScore, Score
+from gradline.engine.remarks import about_question, about_target
+from gradline.engine.starts import Starts
+from gradline.question.bound import BoundScore, Forward
+from gradline.question.rows import Rows
+from gradline.question.score import Score
 from gradline.question.targets import Target
 from gradline.result import finding
 from gradline.result.attribution import Attribution
-from gradline.result.provenance import environment, model_digest, model_name, tensor_digest
-from gradline.status import Status
+from gradline.result.finding import Finding
+from gradline.result.provenance import environment, inputs_digest, model_digest, model_name
 
 MOST_EXAMPLES = 64
 """Examples that one flow drives at the most."""
 
 
+_ABOUT_ROWS = {
+    Rows.DEPENDENT: finding.rows_influence,
+    Rows.SINGLE: finding.single_rows,
+    Rows.RANDOM: finding.random_model,
+}
+
+
 class Call:
     """The state of one call of `attribute`."""
 
-    def __init__(
-        self,
-        bound: BoundScore,
-        x: Tensor,
-        method: Method,
-        budget: Budget,
-        names: tuple[str, ...],
-        seed: int,
-        memory: Memory,
-    ) -> None:
-        self.x, self.method, self.budget, self.names, self.seed, self.memory = x, method, budget, names, seed, memory
-        self.answerer = Answerer(bound, memory, x.dtype)
-        working = self.answerer.working
-        count, several = x.shape[0], len(bound.targets)
-        self.values = torch.zeros((several, *x.shape), dtype=working, device=x.device)
-        self.spent = Spent(*(torch.zeros((several, count), dtype=torch.int64, device=CPU) for _ in range(2)))
-        self.ledgers = [
-            Ledger(self.values[k], [Status.NO_CLAIM] * count, [float("nan")] * count, [[]] * count, [""] * count)
-            for k in range(several)
-        ]
+    def __init__(self, score: BoundScore, method: Method, budget: Budget, memory: Memory) -> None:
+        self.score, self.method, self.budget, self.memory = score, method, budget, memory
+        self.names, self.seed = score.names, score.seed
+        self.answerer = Answerer(score, memory)
+        self.every = torch.arange(len(self.names), device=CPU)
+        self.findings: list[Finding] = []
         self.estimate = 0.0
 
     @property
     def targets(self) -> tuple[Target, ...]:
-        return self.answerer.score.targets
+        return self.aims.targets
 
     # ------------------------------------------------------------------------------------------------ F(x) and F(x')
 
     def read_ends(self) -> None:
-        """Check the model, freeze the targets at x, and evaluate F(x) and F(x')."""
-        every = torch.arange(len(self.names), device=CPU)
+        """Check the model, freeze the targets at x, evaluate F(x), and find where the paths end and start."""
+        forwards = self._survey()
+        self.aims = Aims(self.answerer, forwards)
+        if self.score.derivative is not None:  # the score that the derivative belongs to may be a smoothed one
+            self.aims.score = torch.stack(self.answerer.values(self.ends, self.every, self.targets))
+        like = self.ends if self.score.read is None else forwards[0].heard[self.score.read]
+        working, several = self.answerer.working, len(self.targets)
+        shape = (several, len(self.every), *like.shape[1:])
+        self.values = torch.zeros(shape, dtype=working, device=like.device)
+        self.spent = Spent(*(torch.zeros((several, len(self.every)), dtype=torch.int64, device=CPU) for _ in range(2)))
+        self.through = torch.zeros((several, len(self.every)), dtype=torch.float64, device=CPU)
+        self.ledgers = [Ledger.blank(values) for values in self.values]
+        self.rounding = Rounding(self.score, self.targets, self.answerer.dtype, self.memory, self.method.accumulator)
+        self.starts: Starts | None = None
+        self.start_score = torch.full_like(self.aims.score, float("nan"))
         if self.method.baseline is not None:
-            self.method.baseline.check(self.x)
-        self.score = torch.stack(self._freeze(every))
-        self.start_score: Tensor | None = None
-        if self.method.baseline is not None:
-            groups = torch.split(every, self.memory.rows())
-            self.start_score = torch.cat([self._start_scores(rows) for rows in groups], 1)
+            self.starts = Starts(self.method.baseline, self.answerer, self.ends, self.names, self.seed)
+        self.findings += about_question(self.score, self.starts)
 
-    def _freeze(self, every: Tensor) -> list[Tensor]:
-        outputs = self.answerer.outputs(self.x, every)
-        whole = _joined(outputs, len(every))
-        if whole is None:  # not a batch of rows in one tensor: for targets that can do with that
-            self.answerer.score = self.answerer.score.freeze(outputs[0], 1)
-            return self.answerer.values(self.x, every, self.targets)
-        self.answerer.score = self.answerer.score.freeze(whole, len(every))
-        return [t.pick(whole, every).detach().cpu().double() for t in self.targets]
+    def _survey(self) -> list[Forward]:
+        """Forwards at x: the first row alone, then in company to see whether it minds, then all others."""
+        answerer, drive, one = self.answerer, self.score.drive, self.every[:1]
+        if drive is None:
+            points = self.score.inputs.packed
+            answerer.dtype = points.dtype
+            first = answerer.measure(points[:1], one)
+        else:
+            (first,) = answerer.survey(one, self.score.targets)
+            points = first.heard[drive]
+            answerer.dtype = points.dtype
+            answerer.measure(points, one)
+        seen, detail = answerer.compare_rows(points[:1], first, one)
+        if seen is not Rows.INDEPENDENT:
+            self.findings.append(_ABOUT_ROWS[seen](detail))
+        forwards = [first, *answerer.survey(self.every[1:], self.score.targets)]
+        self.ends = points if drive is None else rows_joined([f.heard[drive] for f in forwards], drive.label)
+        return forwards
 
-    def _start_scores(self, rows: Tensor) -> Tensor:
-        """F at the starts of these examples' paths: `(T, B, K)`."""
-        starts = self._starts(rows)
+    def ground(self, rows: Tensor) -> tuple[Tensor, Tensor]:
+        """Where the paths of these examples start `(B, K, *F)`, and F there `(T, B, K)`, noted."""
+        if self.starts is None:
+            return self._ends(rows).unsqueeze(1), self.aims.score[:, rows].unsqueeze(2)
+        starts = self.starts.of(rows, self._searched)
         owner = rows.repeat_interleave(starts.shape[1])
         values = self.answerer.values(starts.flatten(0, 1), owner, self.targets)
-        return torch.stack([v.reshape(starts.shape[:2]) for v in values])
+        scores = torch.stack([v.reshape(starts.shape[:2]) for v in values])
+        self.start_score[:, rows] = scores.mean(2)
+        return starts, scores
 
-    def _starts(self, rows: Tensor) -> Tensor:
-        x = self.x[rows.to(self.x.device)]
-        baseline = self.method.baseline
-        return x.unsqueeze(1) if baseline is None else baseline.start(x, rows)
+    def _ends(self, rows: Tensor) -> Tensor:
+        return self.ends[rows.to(self.ends.device)]
+
+    def _searched(self, search: Search, rows: Tensor) -> Tensor:
+        """Run a search for starts in input space, an example's own for its first target."""
+        score = self.score.at_input()
+        answerer = Answerer(score, self.memory, score.inputs.dtype)
+        points = score.inputs.packed[rows.to(self.ends.device)]
+        at_end = self.aims.score[0, rows].numpy()
+        frame = self._frame(0, rows, points.unsqueeze(1), points, at_end[:, None], at_end)
+        flow = search.search(replace(frame, precision=answerer.dtype, need=Need.GRADIENT, apart=False))
+        answer: Reading | None = None
+        while True:
+            try:
+                probe = next(flow) if answer is None else flow.send(answer)
+            except StopIteration as end:
+                found: Tensor = end.value
+                return found.to(points)
+            answer = self._answered(answerer, rows, probe)
+
+    def _answered(self, answerer: Answerer, rows: Tensor, probe: Probe) -> Reading:
+        owner, target = rows[probe.owner], [self.aims.of(0, probe.of)]
+        for place in range(len(self.targets)):
+            self.spent.count(place, owner, probe, answerer)
+        if probe.need is Need.VALUE:
+            return Reading(probe.owner, answerer.values(probe.points, owner, target)[0], None)
+        answers = answerer.gradients(probe.points, owner, target)
+        return Reading(probe.owner, answers.value[0], answers.grad[0])
 
     # ------------------------------------------------------------------------------------------------ the flows
 
@@ -100,7 +148,7 @@ class Call:
         def look() -> None:
             watch(ended, int(self.spent.gradients.sum()), self.estimate)
 
-        flows = run(self._flows(), self.answerer, self.memory, self.targets, self.spent, look)
+        flows = run(self._flows(), self.answerer, self.memory, self.aims, self.spent, look)
         for running in flows:
             assert running.outcome is not None
             self.ledgers[running.target].take(running.rows, running.outcome)
@@ -114,38 +162,59 @@ class Call:
         most = free / self._kept_bytes(1) if self._kept_bytes(1) else float("inf")
         together = max(1, int(min(len(self.targets), most)))
         size = max(1, int(min(MOST_EXAMPLES, self.memory.rows() // (FIRST * draws), most / together)))
-        for rows in torch.split(torch.arange(len(self.names), device=CPU), size):
-            starts, ends = self._starts(rows).to(self.values), self.x[rows.to(self.x.device)].to(self.values)
-            for first in range(0, len(self.targets), together):
-                targets = range(first, min(first + together, len(self.targets)))
-                yield [self._flow(k, rows, starts, ends) for k in targets]
+        at_once = max(size, self.memory.rows() // draws // size * size)  # F(x') is read for many flows in one go
+        for many in torch.split(self.every, at_once):
+            ground = zip(
+                *(torch.split(t, size, d) for t, d in zip(self.ground(many), (0, 1), strict=True)), strict=True
+            )
+            for rows, (starts, scores) in zip(torch.split(many, size), ground, strict=True):
+                if self.method.path.integrates:
+                    self.rounding.measure(starts[:, 0], self._ends(rows), rows)
+                for first in range(0, len(self.targets), together):
+                    targets = range(first, min(first + together, len(self.targets)))
+                    yield [self._flow(k, rows, starts, scores[k]) for k in targets]
 
     def _kept_bytes(self, examples: int) -> int:
         """Bytes of gradients that a flow over so many examples may come to keep."""
         if not isinstance(self.budget, ToleranceBudget):
             return 0
-        return examples * self.budget.max_evaluations * self.values.element_size() * self.values[0, 0].numel()
+        maps = 2 if self._need is Need.PUSH else 1
+        return maps * examples * self.budget.max_evaluations * self.values.element_size() * self.values[0, 0].numel()
 
-    def _flow(self, target: int, rows: Tensor, starts: Tensor, ends: Tensor) -> Running:
-        at_end = self.score[target, rows].numpy()
-        at_start = at_end[:, None] if self.start_score is None else self.start_score[target, rows].numpy()
-        frame = Frame(
+    @property
+    def _need(self) -> Need:
+        """What the flows ask for: a push where gradients are multiplied by moves at another site."""
+        apart = self.score.read is not None
+        return Need.PUSH if apart and self.method.accumulator.multiplies else Need.GRADIENT
+
+    def _flow(self, target: int, rows: Tensor, starts: Tensor, at_start: Tensor) -> Running:
+        starts, ends = starts.to(self.values.dtype), self._ends(rows).to(self.values.dtype)
+        frame = self._frame(target, rows, starts, ends, at_start.numpy(), self.aims.score[target, rows].numpy())
+        flow = self.method.path.flow(frame, self.rounding.leaves(self.budget, target, rows))
+        return Running(flow, target, rows, self._fold, self._kept_bytes(len(rows)))
+
+    def _frame(self, target: int, rows: Tensor, starts: Tensor, ends: Tensor, at_start: Any, at_end: Any) -> Frame:
+        return Frame(
             start=starts,
             end=ends,
             start_score=at_start,
             end_score=at_end,
             names=tuple(self.names[i] for i in rows),
             seed=self.seed,
-            precision=self.x.dtype,
+            precision=self.answerer.dtype,
             bounded=self.targets[target].bounded,
             room=self,
+            need=self._need,
+            apart=self.score.read is not None,
+            node_map=self.method.accumulator.node_map,
+            rounded=not self.rounding.is_measured,
         )
-        flow = self.method.path.flow(frame, self.budget)
-        return Running(flow, target, rows, self._fold, self._kept_bytes(len(rows)))
 
     def _fold(self, target: int, owner: Tensor, step: Step) -> None:
         term = self.method.accumulator.term(step)
-        self.values[target].index_add_(0, owner.to(self.x.device), term.to(self.values.dtype))
+        self.values[target].index_add_(0, owner.to(self.values.device), term.to(self.values))
+        if step.reading.slope is not None:
+            self.through[target].index_add_(0, owner, step.weight * step.reading.slope)
 
     # ------------------------------------------------------------------------------------------------ Room, for flows
 
@@ -162,44 +231,41 @@ class Call:
 
     def results(self, score: Score, training: bool, seconds: float) -> list[Attribution]:
         """One attribution for each target."""
-        findings = [finding.training_mode()] if training else []
+        findings = [*([finding.training_mode()] if training else []), *self.findings]
         made = self._provenance(score, seconds)
-        starts = self.start_score
+        at_input = self.score.drive is None and self.score.read is None
         return [
             assemble(
                 self.ledgers[k],
                 method=self.method,
                 budget=self.budget,
-                score=self.score[k],
-                baseline_score=None if starts is None else starts[k].mean(1),
+                score=self.aims.score[k],
+                baseline_score=None if self.starts is None else self.start_score[k],
+                through=None if self.score.read is None else self.through[k],
+                precision=self.answerer.dtype,
                 evaluations=self.spent.gradients[k],
                 forward_evaluations=self.spent.forwards[k],
                 names=self.names,
                 explained=tuple(target.describe(i) for i in range(len(self.names))),
-                findings=findings,
+                rounding=self.rounding.of(k, self.ledgers[k].trace),
+                findings=[*findings, *self.rounding.findings(k), *about_target(target, self.aims.score[k])],
                 provenance=made,
+                structured=self.score.inputs.structured if at_input else None,
             )
             for k, target in enumerate(self.targets)
         ]
 
     def _provenance(self, score: Score, seconds: float) -> dict[str, Any]:
+        place = self.score.read or self.score.drive
         return {
-            **environment(self.x.device, self.x.dtype),
+            **environment(self.ends.device, self.answerer.dtype),
             "method_name": self.method.name,
             "method": repr(self.method),
+            "site": "input" if place is None else place.label,
             "model": model_name(score.model),
             "model_digest": model_digest(score.model),
-            "input_digest": tensor_digest(self.x),
+            "input_digest": inputs_digest(self.score.inputs.entries),
             "seed": self.seed,
             "memory": self.memory.limit,
             "seconds": round(seconds, 3),
         }
-
-
-def _joined(outputs: list[Any], rows: int) -> Tensor | None:
-    """The outputs of several batches as one tensor of so many rows, None if they are something else."""
-    tensors = [o.detach() for o in outputs if isinstance(o, Tensor) and o.ndim > 0]
-    if len(tensors) < len(outputs) or len({t.shape[1:] for t in tensors}) > 1:
-        return None
-    whole = torch.cat(tensors)
-    return whole if len(whole) == rows else None

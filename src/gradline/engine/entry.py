@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, TypedDict, Unpack, cast, overload
 
 from torch import Tensor
@@ -16,9 +17,10 @@ from gradline.engine.progress import progress as live_progress
 from gradline.errors import InputError
 from gradline.methods import integrated_gradients
 from gradline.question.guard import undisturbed
-from gradline.question.inputs import check_input, check_names
-from gradline.question.score import Score, TargetLike
+from gradline.question.inputs import check_names
+from gradline.question.score import Score
 from gradline.question.sites import Site
+from gradline.question.targets import TargetLike
 from gradline.result.attribution import Attribution
 
 
@@ -32,7 +34,7 @@ class Options(TypedDict, total=False):
     rule: Any
     max_evaluations: int
     site: Site | None
-    context: Mapping[str, Tensor] | None
+    context: Mapping[str, Any] | None
     names: Sequence[str] | None
     seed: int
     memory: int | str | None
@@ -40,15 +42,18 @@ class Options(TypedDict, total=False):
 
 
 Model = Callable[..., Any]
+Examples = Tensor | Sequence[Any] | Mapping[str, Any]
 
 
 @overload
-def explain(model: Model, x: Tensor, target: TargetLike = None, **options: Unpack[Options]) -> Attribution: ...
+def explain(model: Model, x: Examples, target: TargetLike = None, **options: Unpack[Options]) -> Attribution: ...
 @overload
-def explain(model: Model, x: Tensor, target: Sequence[TargetLike], **options: Unpack[Options]) -> list[Attribution]: ...
+def explain(
+    model: Model, x: Examples, target: Sequence[TargetLike], **options: Unpack[Options]
+) -> list[Attribution]: ...
 def explain(
     model: Model,
-    x: Tensor,
+    x: Examples,
     target: TargetLike | Sequence[TargetLike] = None,
     *,
     method: Method | None = None,
@@ -58,7 +63,7 @@ def explain(
     rule: Any = None,
     max_evaluations: int = 512,
     site: Site | None = None,
-    context: Mapping[str, Tensor] | None = None,
+    context: Mapping[str, Any] | None = None,
     names: Sequence[str] | None = None,
     seed: int = 0,
     memory: int | str | None = None,
@@ -91,7 +96,7 @@ def explain(
 
 def attribute(
     score: Score,
-    x: Tensor,
+    x: Examples,
     method: Method | None = None,
     *,
     baseline: object = None,
@@ -104,7 +109,7 @@ def attribute(
     memory: int | str | None = None,
     progress: bool = False,
 ) -> Attribution:
-    """Attribute `score` to the features of `x (N, *F)`.
+    """Attribute `score` to the features of x: a tensor `(N, *F)`, or several as the model takes them, a tuple or dict.
 
     `method`: default `methods.integrated_gradients()`. `baseline`: replaces the method's; a part of `gl.baselines`, a
     tensor of x's shape (or batch 1), a number. `tol`: relative L2 error of the whole map, in (0, 1), default 0.05 if
@@ -123,18 +128,18 @@ def attribute(
     if not (method is None or isinstance(method, Method)):
         remedy = "call it, as in gl.methods.gradient()" if callable(method) else ""
         raise InputError("a Method", repr(method), remedy)
-    x = check_input(x)
     method = (method or integrated_gradients()).starting_at(baseline)
+    bound = score.bind(x, read=method.read)
     budget = choose_budget(method, tol, steps, rule, max_evaluations)
-    names = check_names(names, x.shape[0])
     if isinstance(seed, bool) or not isinstance(seed, int):
         raise InputError("seed as a whole number", repr(seed))
-    bound = score.bind(x)
-    ledger = Memory(parse(memory, x.device), x.device)
+    bound = replace(bound, names=check_names(names, bound.inputs.rows), seed=seed)
+    device = bound.inputs.anchor.device
+    ledger = Memory(parse(memory, device), device)
     began = time.perf_counter()
-    shown = live_progress(progress, x.shape[0] * len(bound.targets))
-    with undisturbed(score.model, x.device) as training, shown as watch:
-        call = Call(bound, x.clone() if x.is_inference() else x, method, budget, names, seed, ledger)
+    shown = live_progress(progress, bound.inputs.rows * len(bound.targets))
+    with undisturbed(score.model, device) as training, shown as watch:
+        call = Call(bound, method, budget, ledger)
         call.read_ends()
         call.run(watch)
     results = call.results(score, training, time.perf_counter() - began)

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from gradline.core.flow import Flow, Need, Outcome, Probe, Reading, Step
+from gradline.engine.aims import Aims
 from gradline.engine.answer import Answerer
 from gradline.engine.memory import Memory
-from gradline.question.targets import Target
+from gradline.question.bound import Answers
 
 MOST_FLOWS = 64
 """Flows under way at a time."""
@@ -48,16 +50,30 @@ class Running:
 
 @dataclass(slots=True, eq=False)
 class _Job:
-    """One set of points asked for by one or more flows."""
+    """One set of points asked for by one or more flows. `owner`: of the whole batch."""
 
-    points: Tensor
+    probe: Probe
     owner: Tensor
-    need: Need
     askers: list[Running] = field(default_factory=list)
 
     @property
     def targets(self) -> tuple[int, ...]:
         return tuple(r.target for r in self.askers)
+
+    @property
+    def kind(self) -> tuple[Any, ...]:
+        """Jobs of one kind go into one batch."""
+        return self.targets, self.probe.need, self.probe.of, self.probe.tangent is None
+
+    def takes(self, running: Running, owner: Tensor) -> bool:
+        """The flow asks for the same of another target."""
+        mine, other = self.probe, running.probe
+        assert other is not None
+        alike = mine.need is other.need and mine.of == other.of and running.target not in self.targets
+        same = alike and torch.equal(self.owner, owner) and torch.equal(mine.points, other.points)
+        if mine.tangent is None or other.tangent is None:
+            return same and mine.tangent is other.tangent
+        return same and torch.equal(mine.tangent, other.tangent)
 
 
 @dataclass(slots=True, eq=False)
@@ -67,12 +83,25 @@ class Spent:
     gradients: Tensor
     forwards: Tensor
 
+    def count(self, target: int, owner: Tensor, probe: Probe, answerer: Answerer) -> None:
+        """Book the rows of a probe."""
+        ones = torch.ones_like(owner)
+        derivative = answerer.score.derivative
+        if probe.need is Need.VALUE:
+            self.forwards[target].index_add_(0, owner, ones * (derivative.forwards_of_value() if derivative else 1))
+            return
+        self.gradients[target].index_add_(0, owner, ones)
+        if probe.need is Need.PUSH:
+            self.forwards[target].index_add_(0, owner, ones)
+        if derivative is not None:
+            self.forwards[target].index_add_(0, owner, ones * derivative.forwards(probe.points[0].numel()))
+
 
 def run(
     waiting: Iterator[list[Running]],
     answerer: Answerer,
     memory: Memory,
-    targets: tuple[Target, ...],
+    aims: Aims,
     spent: Spent,
     watch: Callable[[], None],
 ) -> Iterator[Running]:
@@ -89,7 +118,7 @@ def run(
                 yield ended
             if active:
                 batch = _fill(_jobs(active), memory.rows())
-                _answer(batch, answerer, targets, spent)
+                _answer(batch, answerer, aims, spent)
                 for running in [r for job in batch for r in job.askers]:
                     running.advance()
                 watch()
@@ -130,14 +159,13 @@ def _jobs(active: list[Running]) -> list[_Job]:
     for running in active:
         if running.probe is None:
             continue
-        probe, owner = running.probe, running.rows[running.probe.owner]
+        owner = running.rows[running.probe.owner]
         for job in jobs:
-            same = job.need is probe.need and running.target not in job.targets and torch.equal(job.owner, owner)
-            if same and torch.equal(job.points, probe.points):
+            if job.takes(running, owner):
                 job.askers.append(running)
                 break
         else:
-            jobs.append(_Job(probe.points, owner, probe.need, [running]))
+            jobs.append(_Job(running.probe, owner, [running]))
     return jobs
 
 
@@ -145,28 +173,50 @@ def _fill(jobs: list[_Job], rows: int) -> list[_Job]:
     """The first job and as many of its kind as a batch of `rows` holds."""
     batch, size = [jobs[0]], len(jobs[0].owner)
     for job in jobs[1:]:
-        alike = job.targets == batch[0].targets and job.need is batch[0].need
-        if alike and size + len(job.owner) <= rows:
+        if job.kind == batch[0].kind and size + len(job.owner) <= rows:
             batch.append(job)
             size += len(job.owner)
     return batch
 
 
-def _answer(batch: list[_Job], answerer: Answerer, targets: tuple[Target, ...], spent: Spent) -> None:
-    points = batch[0].points if len(batch) == 1 else torch.cat([job.points for job in batch])
-    owner = torch.cat([job.owner for job in batch])
-    asked = [targets[k] for k in batch[0].targets]
-    if batch[0].need is Need.GRADIENT:
-        values, grads = answerer.gradients(points, owner, asked)
+def _answer(batch: list[_Job], answerer: Answerer, aims: Aims, spent: Spent) -> None:
+    """Answer the jobs of a batch, all of one kind, from one forward."""
+    probe = batch[0].probe
+    points, owner = _joined([job.probe.points for job in batch]), _joined([job.owner for job in batch])
+    asked = [aims.of(place, probe.of) for place in batch[0].targets]
+    if probe.need is Need.VALUE:
+        answers = Answers(answerer.values(points, owner, asked), [])
     else:
-        values, grads = answerer.values(points, owner, asked), None
+        tangent = (
+            None if probe.tangent is None else _joined([t for job in batch if (t := job.probe.tangent) is not None])
+        )
+        answers = answerer.gradients(points, owner, asked, tangent, pushing=probe.need is Need.PUSH)
     first = 0
     for job in batch:
-        last = first + len(job.owner)
-        counter = spent.gradients if job.need is Need.GRADIENT else spent.forwards
-        for k, running in enumerate(job.askers):
+        rows = slice(first, first + len(job.owner))
+        first = rows.stop
+        for place, running in enumerate(job.askers):
             assert running.probe is not None
-            grad = None if grads is None else grads[k][first:last]
-            running.answer = Reading(running.probe.owner, values[k][first:last], grad)
-            counter[running.target].index_add_(0, job.owner, torch.ones_like(job.owner))
-        first = last
+            running.answer = _reading(running.probe.owner, answers, place, rows)
+            spent.count(running.target, job.owner, probe, answerer)
+
+
+def _reading(owner: Tensor, answers: Answers, place: int, rows: slice) -> Reading:
+    """What one flow is told of a batch."""
+
+    def of(column: list[Tensor] | None) -> Tensor | None:
+        return column[place][rows] if column else None
+
+    return Reading(
+        owner,
+        answers.value[place][rows],
+        of(answers.grad),
+        slope=of(answers.slope),
+        lifted=None if answers.lifted is None else answers.lifted[rows],
+        pushed=None if answers.pushed is None else answers.pushed[rows],
+        noise=of(answers.noise),
+    )
+
+
+def _joined(parts: list[Tensor]) -> Tensor:
+    return parts[0] if len(parts) == 1 else torch.cat(parts)

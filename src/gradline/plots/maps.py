@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from gradline.core.baselines import Blur
+from gradline.core.baselines import Blur, Group
 from gradline.errors import InputError
 from gradline.result import Attribution
 
@@ -84,7 +84,8 @@ def overlay(pixels: np.ndarray, scale: float, photo: np.ndarray) -> np.ndarray:
 def spotlight(pixels: np.ndarray, photo: np.ndarray) -> np.ndarray:
     """The photo, dimmed where little of the map's mass lies: full light at the 98th percentile of local mass."""
     mass = torch.from_numpy(np.abs(np.nan_to_num(pixels, nan=0.0, posinf=0.0, neginf=0.0)))
-    local = Blur(SPOT).start(mass[None, None], torch.zeros(1, dtype=torch.int64, device="cpu"))[0, 0, 0].numpy()
+    one = Group(mass[None, None], torch.zeros(1, dtype=torch.int64, device="cpu"), ("0",), 0)
+    local = Blur(SPOT).start(one)[0, 0, 0].numpy()
     top = np.quantile(local, 0.98)
     light = np.clip(local / top, 0, 1) if top > 0 else np.zeros_like(local)
     return (photo * (0.12 + 0.88 * light[..., None])).round().astype(np.uint8)

@@ -1,7 +1,47 @@
 """What is explained: the model, the scalar of its output, the place in the network, the input."""
 
+from gradline.question.derivatives import Derivative, FiniteDifferences, GaussianSmoothing
 from gradline.question.score import Score
-from gradline.question.sites import Input, Site
-from gradline.question.targets import Function, Logit, Predicted, Probability, Target
+from gradline.question.sites import Input, Layer, Site
+from gradline.question.targets import (
+    Box,
+    Contrast,
+    Element,
+    Entry,
+    Function,
+    LabelProbability,
+    Logit,
+    LogProbability,
+    Loss,
+    Margin,
+    Neuron,
+    Predicted,
+    Probability,
+    Region,
+    Target,
+)
 
-__all__ = ["Function", "Input", "Logit", "Predicted", "Probability", "Score", "Site", "Target"]
+__all__ = [
+    "Box",
+    "Contrast",
+    "Derivative",
+    "Element",
+    "Entry",
+    "FiniteDifferences",
+    "Function",
+    "GaussianSmoothing",
+    "Input",
+    "LabelProbability",
+    "Layer",
+    "LogProbability",
+    "Logit",
+    "Loss",
+    "Margin",
+    "Neuron",
+    "Predicted",
+    "Probability",
+    "Region",
+    "Score",
+    "Site",
+    "Target",
+]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import weakref
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
 import torch
@@ -26,11 +26,49 @@ def undisturbed(model: object, device: torch.device) -> Iterator[bool]:
     devices = [device] if device.type == "cuda" else []
     with (
         _evaluating(model) as training,
+        _plain_attention(),
+        _differentiable_rnns(model),
         torch.inference_mode(False),
         torch.enable_grad(),
         torch.random.fork_rng(devices),
     ):
         yield training
+
+
+@contextmanager
+def _plain_attention() -> Iterator[None]:
+    """Without the fast path of `nn.TransformerEncoder`: it runs only without gradients, and then skips hooks and puts
+    zeros at masked places, so that F(x) would not be what the path ends at."""
+    before = torch.backends.mha.get_fastpath_enabled()
+    torch.backends.mha.set_fastpath_enabled(False)
+    try:
+        yield
+    finally:
+        torch.backends.mha.set_fastpath_enabled(before)
+
+
+@contextmanager
+def _differentiable_rnns(model: object) -> Iterator[None]:
+    """cuDNN's recurrent layers have no gradient in evaluation mode: off around them, and only there."""
+    model = getattr(model, "__self__", model)
+    parts = [m for m in model.modules() if isinstance(m, nn.RNNBase)] if isinstance(model, nn.Module) else []
+    before: list[bool] = []
+    thread = threading.get_ident()
+
+    def enter(*_: Any) -> None:
+        if threading.get_ident() == thread:
+            before.append(torch.backends.cudnn.enabled)
+            torch.backends.cudnn.enabled = False
+
+    def leave(*_: Any) -> None:
+        if threading.get_ident() == thread:
+            torch.backends.cudnn.enabled = before.pop()
+
+    with ExitStack() as hooks:
+        for part in parts:
+            hooks.callback(part.register_forward_pre_hook(enter).remove)
+            hooks.callback(part.register_forward_hook(leave, always_call=True).remove)
+        yield
 
 
 @contextmanager

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from gradline.result.finding import Finding
+from gradline.result.structure import Structured, mapped
 from gradline.status import Status
 
 
@@ -33,17 +34,19 @@ class Curve:
 class Attribution:
     """Contributions of the input's features to a score, with what is known of their accuracy.
 
-    `values (N, *F)`: on x's device, float32 (float64 for a float64 model), detached. Float64 `(N,)`: `score` F(x);
+    `values (N, *F)`: on x's device, float32 (float64 for a float64 model), detached; at a layer, in its shape; a tuple
+    or dict of tensors where x is one, with None for entries that are held. Float64 `(N,)`: `score` F(x);
     `baseline_score` F(x'), the mean over several baselines, None without one; `completeness_gap` the sum of the values
     minus what they should add up to, None where the method makes no claim (it is *not* an error bar);
     `error_estimate` estimated relative L2 error of the map, NaN for rows without one, None if the method has none.
-    `evaluations`, `forward_evaluations` int64 `(N,)`: gradient rows and forward-only rows spent on each example;
-    F(x) and F(x') are in neither. For each example: `status`; `names`; `explained`, the target in words.
+    `evaluations`, `forward_evaluations` int64 `(N,)`: gradient rows and forward-only rows (pushes too) spent on each
+    example; F(x), F(x') and what checks the model are in neither. For each example: `status`; `names`; `explained`, the
+    target in words.
     `curve[i]`: what was seen along the path of example i (its first, if several baselines are averaged).
     `parts`, `details`: what particular methods add. `findings`: numbered remarks. `provenance`: how it was made.
     """
 
-    values: Tensor
+    values: Structured
     score: Tensor
     baseline_score: Tensor | None
     completeness_gap: Tensor | None
@@ -79,7 +82,7 @@ class Attribution:
                 findings.append(replace(f, examples=concerned))
         return replace(
             self,
-            values=rows(self.values),
+            values=mapped(rows, self.values),
             score=rows(self.score),
             baseline_score=maybe(self.baseline_score),
             completeness_gap=maybe(self.completeness_gap),
@@ -94,14 +97,14 @@ class Attribution:
             parts={k: rows(v) for k, v in self.parts.items()},
         )
 
-    def sum(self, dim: int | tuple[int, ...]) -> Tensor:
-        """The values summed over axes, for example `sum(1)` over the channels of images."""
-        return self.values.sum(dim)
+    def sum(self, dim: int | tuple[int, ...]) -> Structured:
+        """The values summed over axes, such as `sum(1)` over the channels of images; each entry, if x has several."""
+        return mapped(lambda v: v.sum(dim), self.values)
 
     def to(self, device: torch.device | str) -> Attribution:
         """The same with values and parts on another device."""
         parts = {k: v.to(device) for k, v in self.parts.items()}
-        return replace(self, values=self.values.to(device), parts=parts)
+        return replace(self, values=mapped(lambda v: v.to(device), self.values), parts=parts)
 
     def save(self, path: str | Path) -> Path:
         """Write everything to a `.safetensors` file (temporary name, then rename). Raises `StorageError`."""

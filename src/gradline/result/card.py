@@ -6,6 +6,7 @@ import html
 import math
 from typing import TYPE_CHECKING
 
+from gradline.result.structure import shape_of
 from gradline.status import Status
 
 if TYPE_CHECKING:
@@ -73,7 +74,7 @@ def text_card(a: Attribution) -> str:
     """The card as plain text."""
     method, targets = a.provenance.get("method_name", "attribution"), set(a.explained)
     target = targets.pop() if len(targets) == 1 else "several targets"
-    shape = "×".join(map(str, a.values.shape[1:]))
+    shape = shape_of(a.values)
     lines = [f"{method} of {target}: {len(a)} example{'s' * (len(a) != 1)} of shape {shape}"]
     if len(a) == 1:
         lines += [f"  {label:<17} {text}" for label, text in rows(a, 0)]

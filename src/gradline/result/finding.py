@@ -1,8 +1,13 @@
-"""A numbered remark about a result: what was noticed, what follows, what to do."""
+"""Numbered remarks about a model, a question or a result: what was noticed, what follows, what to do.
+
+GL1xx are about the model and the question, GL2xx about the result. `KINDS` is the whole list.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+
+from gradline.errors import InputError
 
 
 @dataclass(frozen=True)
@@ -15,61 +20,266 @@ class Finding:
     remedy: str
     examples: tuple[int, ...] = ()
 
-    def __str__(self) -> str:
+    @property
+    def text(self) -> str:
+        """All but the number."""
         listed = f"{', '.join(map(str, self.examples[:8]))}{' …' * (len(self.examples) > 8)}"
         where = f" (example{'s' * (len(self.examples) > 1)} {listed})" if self.examples else ""
-        return f"{self.code} {self.title}{where}: {self.detail}. {self.remedy}."
+        return f"{self.title}{where}: {self.detail}. {self.remedy}."
+
+    def __str__(self) -> str:
+        return f"{self.code} {self.text}"
+
+
+@dataclass(frozen=True)
+class Kind:
+    """What a number means: the `cause` in the model or the question, the `consequence` for the map, the `remedy`."""
+
+    code: str
+    title: str
+    cause: str
+    consequence: str
+    remedy: str
+
+    def found(self, detail: str = "", examples: tuple[int, ...] = ()) -> Finding:
+        """A finding of this kind; `detail` says what it was here."""
+        return Finding(self.code, self.title, detail or self.consequence, self.remedy, examples)
+
+
+_ALL = (
+    Kind(
+        "GL101",
+        "model in training mode",
+        "model.train() was in force: dropout would draw anew at every evaluation, BatchNorm would mix the rows of a "
+        "batch and update its statistics",
+        "it was evaluated in evaluation mode and put back; its statistics are untouched",
+        "Call model.eval() if that is how it is used",
+    ),
+    Kind(
+        "GL102",
+        "rows influence each other",
+        "the output for one row changes with what the other rows of the batch hold: normalisation over the batch, "
+        "softmax over the wrong axis, attention across examples",
+        "a map made in batches would mix examples and points of the path; every row was evaluated alone instead, which "
+        "is right and slow",
+        "Look for an operation over axis 0; batch statistics belong into evaluation mode",
+    ),
+    Kind(
+        "GL103",
+        "one row at a time",
+        "the model, or what the layer returns, does not take two rows at once: a batch size is written into it, or its "
+        "batch axis is not the first",
+        "every row was evaluated alone, which is right and slow",
+        "Let the model take batches of any size, first axis first",
+    ),
+    Kind(
+        "GL104",
+        "gradient path cut",
+        "between x and the target stands something that automatic differentiation does not pass: detach(), no_grad(), "
+        "argmax, comparison, rounding, .long(), .item(), numpy()",
+        "the gradient is zero, or misses the part of the score that goes that way: there is no map, or half of one",
+        "Explain an output in front of the cut (the logits, gl.Neuron(layer, index)), drive the path behind it "
+        "(site=gl.Layer(…)), or give the Score a derivative= of gl.derivatives",
+    ),
+    Kind(
+        "GL105",
+        "in-place operation",
+        "the model writes into its own input, or into a tensor that the backward pass still needs",
+        "gradline hands out copies, so maps are right; other tools may explain an input that was changed under their "
+        "hands, or fail",
+        "Use the out-of-place form (relu instead of relu_, x = x + 1 instead of x += 1)",
+    ),
+    Kind(
+        "GL106",
+        "low precision",
+        "the model computes in bfloat16 or float16; gradients are summed in float32, but each one carries the rounding "
+        "of the whole forward and backward pass",
+        "part of that is the same at every node and does not average out. It is measured against a float32 copy of the "
+        "model and counted in the estimated error of the map; deep networks can lose half the map",
+        "Explain a float32 copy of the model: model.float(), x.float()",
+    ),
+    Kind(
+        "GL107",
+        "saturated probability",
+        "the probability is so near 0 or 1 at x that it hardly changes around x",
+        "what separates x from other inputs of the same class hardly shows; most of the path is flat and the map comes "
+        "from a short stretch of it",
+        "Explain the logit, gl.LogProbability or gl.Margin",
+    ),
+    Kind(
+        "GL108",
+        "dead target",
+        "the score is the same at x, at the baseline and between, and its gradient is zero",
+        "the map is zero: the target does not use what is attributed, or sits behind a dead unit",
+        "Check the target's index, the baseline, and that the layer is on the way to the target",
+    ),
+    Kind(
+        "GL109",
+        "non-finite score or gradient",
+        "the model returns NaN or infinity at x, at the baseline or between, or its gradient does: log(0), 0/0, the "
+        "square root of 0, overflow in half precision, a mask that leaves nothing to attend to",
+        "no attribution through that point exists",
+        "Look at the first operation named; move the baseline, or use a wider precision",
+    ),
+    Kind(
+        "GL110",
+        "mask among the inputs",
+        "a floating-point entry of x holds nothing but zeros and ones: it looks like a mask, and the path fades it in",
+        "the model sees half a mask along the path, part of the attribution goes to the mask, and the sum with it",
+        "Pass it by name in context=, where it is held fixed, or as booleans or integers",
+    ),
+    Kind(
+        "GL111",
+        "baseline of token 0",
+        "x holds whole numbers and no baseline was given, so that the path starts at number 0 everywhere",
+        "the map says what differs from that input; for most tokenizers 0 is not what stands for nothing",
+        "Give the ids of a neutral input (padding, mask) as baseline=, or gl.baselines.AtSite(0.0) for zero embeddings",
+    ),
+    Kind(
+        "GL112",
+        "the model draws at random",
+        "in evaluation mode the same input has another output each time: dropout called with training=True, noise, a "
+        "sampled layer",
+        "scores and gradients are those of one draw each; the map cannot be repeated, its error is above the estimate",
+        "Switch the noise off, or fix its random numbers",
+    ),
+    Kind(
+        "GL113",
+        "gradient is not the score's",
+        "what automatic differentiation returns is not the derivative of the score: a straight-through estimator, a "
+        "detach() beside a branch that is differentiated, an autograd.Function with a backward of its own, a hook that "
+        "changes gradients (left over from guided backpropagation, say)",
+        "the map explains another function, and its values do not add up to F(x) − F(x')",
+        "Remove the hook or the surrogate, or give the Score a derivative= of gl.derivatives, which asks for the score "
+        "alone",
+    ),
+    Kind(
+        "GL201",
+        "tolerance not met",
+        "the estimate, with its safety factor, was above tol when the evaluations allowed were spent",
+        "the map is less accurate than asked for; error_estimate says how accurate",
+        "Raise max_evaluations, loosen tol, or explain the logit instead of a saturated probability",
+    ),
+    Kind(
+        "GL202",
+        "non-finite reading",
+        "a score or a gradient on the path is NaN or infinite",
+        "the map cannot be used",
+        "Move the baseline away from the singular point, or look for log(0), 0/0 and overflow in the model; gl.doctor "
+        "names the first layer",
+    ),
+    Kind(
+        "GL203",
+        "flat path",
+        "the gradient is zero at every point that was read, and the score does not change",
+        "the score has zero gradient everywhere on the path, so the map is zero",
+        "Check the target, that x differs from the baseline, and that the score is not saturated",
+    ),
+    Kind(
+        "GL204",
+        "stopped early",
+        "the memory allowed is full, the path cannot be resolved further in the model's precision, or chance in "
+        "sampled gradients (gl.derivatives.GaussianSmoothing) is too large for tol",
+        "the map is what was known then; error_estimate says how accurate it is",
+        "The map is what was known at that point",
+    ),
+    Kind(
+        "GL205",
+        "completeness gap",
+        "the values of a fixed number of steps miss what they should add up to",
+        "the map is wrong by at least that much somewhere",
+        "Use tol= instead of steps=, or more steps",
+    ),
+    Kind(
+        "GL206",
+        "part of the score goes past the layer",
+        "a skip connection, or another branch, leads round the layer where gradients are read",
+        "the values add up to the part of F(x) − F(x') that passes through the layer, not to the whole",
+        "Read at a layer that everything passes through, or take the values as shares of this part",
+    ),
+    Kind(
+        "GL207",
+        "few drawn baselines",
+        "the baseline is drawn at random, and the map is a mean over the draws",
+        "other draws would give another map; the standard error of the mean is in its estimated error, and above tol",
+        "Draw more baselines (draws=), or give one that is not drawn",
+    ),
+)
+KINDS: dict[str, Kind] = {kind.code: kind for kind in _ALL}
+
+
+def kind(code: str) -> Kind:
+    """What a number means. Raises `InputError` for one that does not exist."""
+    chosen = KINDS.get(code.strip().upper())
+    if chosen is None:
+        raise InputError(f"one of {', '.join(KINDS)}", repr(code))
+    return chosen
 
 
 def training_mode() -> Finding:
-    return Finding(
-        "GL101",
-        "model in training mode",
-        "it was evaluated in evaluation mode and put back; its statistics are untouched",
-        "Call model.eval() if that is how it is used",
+    return KINDS["GL101"].found()
+
+
+def rows_influence(detail: str) -> Finding:
+    return KINDS["GL102"].found(
+        f"{detail} when another row stood beside it; every row was evaluated alone, which is slow"
     )
+
+
+def single_rows(detail: str) -> Finding:
+    return KINDS["GL103"].found(f"two rows at once fail ({detail[:200]}); every row was evaluated alone, which is slow")
+
+
+def random_model(detail: str) -> Finding:
+    return KINDS["GL112"].found(f"{detail} from one evaluation of an input to the next")
+
+
+def saturated(examples: tuple[int, ...]) -> Finding:
+    return KINDS["GL107"].found("", examples)
+
+
+def mask_input(label: str) -> Finding:
+    return KINDS["GL110"].found(f"{label} holds nothing but zeros and ones, and the path fades it in")
+
+
+def low_precision(examples: tuple[int, ...], detail: str) -> Finding:
+    return KINDS["GL106"].found(detail, examples)
+
+
+def token_zero() -> Finding:
+    return KINDS["GL111"].found("the path starts at the embedding of number 0 at every place")
 
 
 def budget_exhausted(examples: tuple[int, ...], max_evaluations: int) -> Finding:
-    return Finding(
-        "GL201",
-        "tolerance not met",
-        f"the estimate, with its safety factor, was above tol when the budget of {max_evaluations} evaluations ended",
-        "Raise max_evaluations, loosen tol, or explain the logit instead of a saturated probability",
-        examples,
+    detail = (
+        f"the estimate, with its safety factor, was above tol when the budget of {max_evaluations} evaluations ended"
     )
+    return KINDS["GL201"].found(detail, examples)
 
 
 def nonfinite(examples: tuple[int, ...], detail: str) -> Finding:
-    return Finding(
-        "GL202",
-        "non-finite reading",
-        detail,
-        "Move the baseline away from the singular point, or look for log(0), 0/0 and overflow in the model",
-        examples,
-    )
+    return KINDS["GL202"].found(detail, examples)
 
 
 def flat(examples: tuple[int, ...]) -> Finding:
-    return Finding(
-        "GL203",
-        "flat path",
-        "the score has zero gradient everywhere on the path, so the map is zero",
-        "Check the target, that x differs from the baseline, and that the score is not saturated",
-        examples,
-    )
+    return KINDS["GL203"].found("", examples)
 
 
 def stopped(examples: tuple[int, ...], detail: str) -> Finding:
-    return Finding("GL204", "stopped early", detail, "The map is what was known at that point", examples)
+    return KINDS["GL204"].found(detail, examples)
 
 
 def wide_gap(examples: tuple[int, ...], share: float) -> Finding:
-    return Finding(
-        "GL205",
-        "completeness gap",
-        f"the values miss {f'up to {share:.0%}' if share < 100 else 'many times'} what they should add up to: too few "
-        "steps for this path",
-        "Use tol= instead of steps=, or more steps",
-        examples,
-    )
+    missed = f"up to {share:.0%}" if share < 100 else "many times"
+    detail = f"the values miss {missed} what they should add up to: too few steps for this path"
+    return KINDS["GL205"].found(detail, examples)
+
+
+def few_draws(examples: tuple[int, ...], share: float, draws: int) -> Finding:
+    detail = f"the mean over {draws} draws has a standard error of up to {share:.1%} of the map"
+    return KINDS["GL207"].found(detail, examples)
+
+
+def bypass(examples: tuple[int, ...], share: float) -> Finding:
+    detail = f"up to {share:.0%} of the change of the score does not pass through it, and is missing from the sum"
+    return KINDS["GL206"].found(detail, examples)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import platform
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from types import FunctionType
 from typing import Any
@@ -35,6 +36,14 @@ def tensor_digest(x: Tensor) -> str:
     """SHA-256 of the shape, the dtype and every value, first 16 hex digits."""
     head = f"{tuple(x.shape)}{x.dtype}".encode()
     return hashlib.sha256(head + _bytes(x)).hexdigest()[:16]
+
+
+def inputs_digest(entries: Mapping[str, Any]) -> str:
+    """That of the only tensor, else SHA-256 over the names and digests of all."""
+    digests = {name: tensor_digest(v) for name, v in entries.items() if isinstance(v, Tensor)}
+    if len(entries) == 1:
+        return next(iter(digests.values()))
+    return hashlib.sha256(repr(sorted(digests.items())).encode()).hexdigest()[:16]
 
 
 def model_digest(model: object) -> str | None:

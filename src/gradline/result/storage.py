@@ -16,11 +16,12 @@ from torch import Tensor
 from gradline.errors import MissingExtra, StorageError
 from gradline.result.attribution import Attribution, Curve
 from gradline.result.finding import Finding
+from gradline.result.structure import Structured, named
 from gradline.status import Status
 
 FORMAT = "gradline-attribution-1"
 _OPTIONAL = ("baseline_score", "completeness_gap", "error_estimate")
-_TENSORS = ("values", "score", "evaluations", "forward_evaluations", *_OPTIONAL)
+_TENSORS = ("score", "evaluations", "forward_evaluations", *_OPTIONAL)
 
 
 def write_atomically(path: Path, write: Callable[[Path], object]) -> Path:
@@ -58,10 +59,12 @@ def save(a: Attribution, path: str | Path) -> Path:
     if path.suffix != ".safetensors":
         raise StorageError(f"expected a file name that ends in .safetensors, got {path.name!r}")
     tensors = {k: getattr(a, k) for k in _TENSORS if getattr(a, k) is not None}
+    tensors |= {f"values/{k}" if k else "values": v for k, v in named(a.values).items()}
     tensors |= {f"parts/{k}": v for k, v in a.parts.items()}
     for i, curve in enumerate(a.curve):
         tensors |= {f"curve/{i}/{k}": torch.from_numpy(np.ascontiguousarray(v)) for k, v in vars(curve).items()}
     header = {
+        "structure": _structure(a.values),
         "status": a.status,
         "names": a.names,
         "explained": a.explained,
@@ -108,7 +111,7 @@ def _build(tensors: dict[str, Tensor], header: dict[str, Any]) -> Attribution:
     names = ("t", "weight", "score", "gradient_norm")
     count = len(header["status"])
     return Attribution(
-        values=tensors["values"],
+        values=_values(tensors, header.get("structure")),
         score=tensors["score"],
         baseline_score=tensors.get("baseline_score"),
         completeness_gap=tensors.get("completeness_gap"),
@@ -124,3 +127,20 @@ def _build(tensors: dict[str, Tensor], header: dict[str, Any]) -> Attribution:
         details=header["details"],
         provenance=header["provenance"],
     )
+
+
+def _structure(values: Structured) -> dict[str, Any] | None:
+    """How several tensors of values belong together; None for a single one."""
+    if isinstance(values, Tensor):
+        return None
+    keys = list(values) if isinstance(values, dict) else [str(place) for place in range(len(values))]
+    return {"kind": "dict" if isinstance(values, dict) else "tuple", "keys": keys}
+
+
+def _values(tensors: dict[str, Tensor], structure: dict[str, Any] | None) -> Structured:
+    if structure is None:
+        return tensors["values"]
+    if structure["kind"] not in ("dict", "tuple"):
+        raise ValueError(f"values in a {structure['kind']!r}")
+    whole = {key: tensors.get(f"values/{key}") for key in structure["keys"]}
+    return whole if structure["kind"] == "dict" else tuple(whole.values())
