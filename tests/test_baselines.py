@@ -1,6 +1,7 @@
 """Baselines: every one against values worked out by hand, and refusals that say what to do."""
 
 import math
+from typing import Any
 
 import numpy as np
 import pytest
@@ -10,14 +11,21 @@ from torch import Tensor
 
 import gradline as gl
 from gradline.core.baselines import (
+    AtSite,
     Baseline,
     Black,
     Blur,
+    Boundary,
     Constant,
     Each,
+    FromData,
+    GaussianNoise,
     Given,
+    Group,
     Mean,
+    PerInput,
     PixelSpace,
+    Uniform,
     White,
     Zero,
     as_baseline,
@@ -26,10 +34,16 @@ from gradline.core.baselines import (
 PIXELS = PixelSpace((-1.0, -2.0, -3.0), (1.0, 2.0, 4.0))
 
 
-def start(baseline: Baseline, x: Tensor) -> Tensor:
+def group(x: Tensor, rows: Tensor | None = None, **more: Any) -> Group:
+    """The group of these rows of a batch, all of x by default, named as in a call without names."""
+    rows = torch.arange(len(x)) if rows is None else rows
+    return Group(x, rows, tuple(str(int(i)) for i in rows), **{"seed": 0, **more})
+
+
+def start(baseline: Baseline, x: Tensor, **more: Any) -> Tensor:
     """The starts of the whole batch `(N, K, *F)`, checked as the engine does."""
     baseline.check(x)
-    return baseline.start(x, torch.arange(len(x)))
+    return baseline.start(group(x, **more))
 
 
 def images(n: int = 2, side: int = 5, dtype: torch.dtype = torch.float64) -> Tensor:
@@ -47,7 +61,7 @@ def test_zero_and_constant() -> None:
 def test_a_given_tensor_belongs_to_its_rows_or_to_all() -> None:
     own = torch.tensor([[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]])
     assert start(Given(own), X)[:, 0].tolist() == own.tolist()
-    assert Given(own).start(X[1:], torch.tensor([1]))[:, 0].tolist() == [[4, 5, 6]]
+    assert Given(own).start(group(X[1:], torch.tensor([1])))[:, 0].tolist() == [[4, 5, 6]]
     assert start(Given(own[1:]), X)[:, 0].tolist() == [[4, 5, 6], [4, 5, 6]]
 
 
@@ -142,7 +156,7 @@ def test_blur_works_in_low_precision(dtype: torch.dtype) -> None:
 @pytest.mark.parametrize("sigma", [0.0, -1.0, math.nan, math.inf])
 def test_blur_needs_a_width(sigma: float) -> None:
     with pytest.raises(gl.BaselineError, match=f"expected sigma > 0 for Blur, got sigma={sigma}"):
-        start(Blur(sigma), images())
+        Blur(sigma)
 
 
 def test_blur_needs_images() -> None:
@@ -166,9 +180,9 @@ def test_each_of_nothing_is_refused() -> None:
 
 @pytest.mark.parametrize("shape", [(2, 4), (3, 3), (3,), (2, 3, 1), ()])
 def test_wrong_shapes_are_refused(shape: tuple[int, ...]) -> None:
-    for baseline in (torch.zeros(shape), Each(Zero(), torch.zeros(shape))):
+    for baseline in (Given(torch.zeros(shape)), Each(Zero(), torch.zeros(shape)), AtSite(torch.zeros(shape))):
         with pytest.raises(gl.BaselineError) as refusal:
-            gl.explain(lambda z: z.sum(1, keepdim=True), X, 0, baseline=baseline)
+            baseline.check(X)
         assert f"expected a baseline of shape {tuple(X.shape)} (that of x) or (1, 3)" in str(refusal.value)
         assert f"got shape {shape}" in str(refusal.value)
 
@@ -179,14 +193,23 @@ def test_values_that_are_not_finite_are_refused(bad: float, words: str) -> None:
     given[0, 1] = bad
     with pytest.raises(gl.BaselineError, match=f"expected a finite baseline, got {words}"):
         start(Given(given), X)
-    with pytest.raises(gl.BaselineError, match=f"expected a finite value for Constant, got {bad}"):
+    with pytest.raises(gl.BaselineError, match=f"expected a finite value in torch.float32 for Constant, got {bad}"):
         start(Constant(bad), X)
 
 
-@pytest.mark.parametrize("dtype", [torch.int64, torch.uint8, torch.bool])
-def test_integers_are_refused(dtype: torch.dtype) -> None:
-    with pytest.raises(gl.BaselineError, match=rf"expected a floating-point baseline, got {dtype}; .*\.float\(\)"):
-        start(Given(torch.zeros(1, 3).to(dtype)), X)
+@pytest.mark.parametrize("value", [1e39, -(10**400)])
+def test_values_that_are_not_finite_in_the_dtype_of_x_are_refused(value: float) -> None:
+    with pytest.raises(gl.BaselineError, match=r"finite value in torch\.float32 for Constant"):
+        start(Constant(value), X)
+    assert start(Constant(1e39), X.double())[0, 0, 0] == 1e39
+    with pytest.raises(gl.BaselineError, match=r"expected a finite baseline, got 3 NaN .* in torch\.float32"):
+        start(Given(torch.full((1, 3), 1e39, dtype=torch.float64)), X)
+
+
+@pytest.mark.parametrize("value", ["white", True, None])
+def test_a_constant_is_a_number(value: Any) -> None:
+    with pytest.raises(gl.BaselineError, match=f"expected a finite value for Constant, got {value!r}"):
+        start(Constant(value), X)
 
 
 @pytest.mark.parametrize("value", ["black", True, [0.0], np.zeros((1, 3))])
@@ -200,34 +223,178 @@ def test_a_class_is_told_from_a_part() -> None:
         as_baseline(Blur)
 
 
-def test_a_method_without_a_path_has_no_baseline_to_replace() -> None:
-    with pytest.raises(gl.InputError, match="gradient has no baseline: leave baseline= out"):
-        gl.explain(lambda z: z.sum(1, keepdim=True), X, 0, method=gl.methods.gradient(), baseline=0)
-
-
 def test_parts_are_values() -> None:
     assert Blur(2.0) == Blur(2.0) != Blur(3.0)
     assert as_baseline(0.5) == as_baseline(Constant(0.5)) == Constant(0.5)
     assert repr(Each(Zero(), 0.5)) == "Each(parts=(Zero(), Constant(value=0.5)))"
 
 
-# ----------------------------------------------------------------------------------------------------- seen in the maps
+# ------------------------------------------------------------------------------------------------------------ integers
+
+IDS = torch.tensor([[3, 7, 2], [101, 0, 5]])
+
+
+def test_integers_start_at_integers() -> None:
+    assert start(Zero(), IDS).tolist() == [[[0, 0, 0]], [[0, 0, 0]]]
+    for part in (Constant(103), Constant(103.0), Given(torch.full((1, 3), 103, dtype=torch.int32))):
+        got = start(part, IDS)
+        assert got.dtype == torch.int64
+        assert got[:, 0].tolist() == [[103] * 3] * 2
+    assert start(Constant(1), IDS > 3).tolist() == [[[True] * 3]] * 2
 
 
 @pytest.mark.parametrize(
-    ("baseline", "start_of_path"),
-    [
-        (Zero(), [0.0, 0.0, 0.0]),
-        (Constant(-1), [-1.0, -1.0, -1.0]),
-        (torch.tensor([[0.5, 1.0, 2.0]]), [0.5, 1.0, 2.0]),
-        (Mean(), [3.0, 3.0, 3.0]),
-    ],
-    ids=["zero", "constant", "given", "mean"],
+    ("value", "dtype"),
+    [(0.5, torch.int64), (256, torch.uint8), (-1, torch.uint8), (2, torch.bool), (2**63, torch.int64)],
 )
-def test_the_map_of_a_square_is_the_difference_of_squares(baseline: object, start_of_path: list[float]) -> None:
-    """F = Σ x_i² has A_i = x_i² − x'_i²; two midpoints are exact."""
-    a = gl.explain(lambda z: (z**2).sum(1, keepdim=True), X[:1], 0, baseline=baseline, steps=2)
-    due = [x**2 - b**2 for x, b in zip([1, 2, 6], start_of_path, strict=True)]
-    assert a.values[0].tolist() == pytest.approx(due)
-    assert a.baseline_score is not None
-    assert float(a.baseline_score) == pytest.approx(sum(b**2 for b in start_of_path))
+def test_a_constant_for_integers_is_whole_and_fits(value: float, dtype: torch.dtype) -> None:
+    with pytest.raises(gl.BaselineError, match=rf"that fits {dtype} for Constant, got {value}"):
+        start(Constant(value), IDS.to(dtype))
+
+
+@pytest.mark.parametrize(
+    ("x", "given", "words"),
+    [
+        (X, torch.int64, r"a floating-point baseline, as x is, got torch.int64; convert it with \.float\(\)"),
+        (X, torch.bool, r"a floating-point baseline, as x is, got torch.bool; convert it with \.float\(\)"),
+        (IDS, torch.float32, r"an integer baseline, as x is, got torch.float32; convert it with \.long\(\)"),
+        (IDS, torch.bool, r"an integer baseline, as x is, got torch.bool; convert it with \.long\(\)"),
+        (IDS > 3, torch.int64, r"a boolean baseline, as x is, got torch.int64; convert it with \.bool\(\)"),
+    ],
+)
+def test_a_tensor_is_of_the_kind_of_x(x: Tensor, given: torch.dtype, words: str) -> None:
+    with pytest.raises(gl.BaselineError, match=f"expected {words}"):
+        start(Given(torch.zeros(1, 3).to(given)), x)
+
+
+def test_integers_are_not_wrapped() -> None:
+    with pytest.raises(gl.BaselineError, match=r"expected a baseline that fits torch\.uint8, got 2 values beyond"):
+        start(Given(torch.tensor([[300, 5, -1]])), IDS.to(torch.uint8))
+
+
+@pytest.mark.parametrize(
+    "part", [Mean(), Blur(), Black(PIXELS), Uniform(), GaussianNoise(1.0), Boundary()], ids=lambda p: type(p).__name__
+)
+def test_what_needs_floating_point_says_so(part: Baseline) -> None:
+    words = f"expected a floating-point input, which {type(part).__name__} needs, got torch.int64; use Zero"
+    with pytest.raises(gl.BaselineError, match=words):
+        part.check(torch.zeros(2, 3, 4, 4, dtype=torch.int64))
+
+
+# ------------------------------------------------------------------------------------------------------ several inputs
+
+
+def test_one_baseline_for_each_input() -> None:
+    part = as_baseline({"pixels": 0.5, "age": torch.tensor([[40.0]]), "sex": None})
+    assert part == PerInput({"sex": None, "age": part.parts["age"], "pixels": Constant(0.5)})
+    assert (part.draws, part.random, part.at_site, part.names) == (1, False, False, ("pixels", "age", "sex"))
+    assert part.of_input("pixels") == Constant(0.5)
+    assert start(part.of_input("age"), torch.zeros(2, 1)).tolist() == [[[40]], [[40]]]
+    assert part.of_input("sex") is part.of_input("weight") is None, "held at x"
+
+
+def test_a_tuple_is_by_position() -> None:
+    part = as_baseline((Zero(), None, 2))
+    assert part.names == ("0", "1", "2")
+    assert [part.of_input(name) for name in part.names] == [Zero(), None, Constant(2)]
+    assert repr(part) == "PerInput(parts={'0': Zero(), '1': None, '2': Constant(value=2)})"
+    assert hash(part) == hash(PerInput({"2": 2, "0": Zero(), "1": None}))
+
+
+def test_a_plain_baseline_holds_for_every_input() -> None:
+    for part in (Zero(), Given(X), Uniform(), Each(0, 1), AtSite(0)):
+        assert part.names == ()
+        assert type(part.of_input("age")) is type(part)
+
+
+def test_a_single_start_goes_with_every_draw_of_another_input() -> None:
+    part = PerInput({"a": Each(1, 2, 3), "b": 7})
+    assert part.draws == 3
+    for name, due in (("a", [1, 2, 3]), ("b", [7, 7, 7])):
+        own = part.of_input(name)
+        assert own is not None
+        assert own.draws == 3
+        assert start(own, X)[0].tolist() == [[float(v)] * 3 for v in due]
+
+
+def test_each_over_inputs_keeps_draws_side_by_side() -> None:
+    part = Each(PerInput({"a": Each(1, 2), "b": 3}), 0, {"a": 4})
+    assert (part.draws, part.names) == (4, ("a", "b"))
+    for name, due in (("a", [1, 2, 0, 4]), ("b", [3, 3, 0, None])):
+        own = part.of_input(name)
+        assert own is not None
+        assert own.draws == part.draws
+        held = X[0].tolist()
+        assert start(own, X)[0].tolist() == [held if v is None else [float(v)] * 3 for v in due]
+    ids = PerInput({"c": Each(5, 6), "a": 0}).of_input("c")
+    assert ids is not None
+    assert start(ids, IDS)[1].tolist() == [[5, 5, 5], [6, 6, 6]]
+    held_twice = Each({"a": Each(1, 2)}, 0).of_input("b")
+    assert held_twice is not None
+    assert start(held_twice, X)[1].tolist() == [X[1].tolist()] * 2 + [[0.0] * 3]
+    both_held = Each({"a": 1}, {"a": 2}).of_input("b")
+    assert both_held is None
+
+
+def test_black_and_white_reach_the_parts() -> None:
+    assert PerInput((Black(), None)).within(PIXELS) == PerInput((Black(PIXELS), None))
+
+
+@pytest.mark.parametrize("call", ["start", "check"])
+def test_one_baseline_each_input_does_not_fit_one_tensor(call: str) -> None:
+    x = group(X) if call == "start" else X
+    with pytest.raises(gl.BaselineError, match="expected one baseline for one input, got one for each of inputs 0, 1"):
+        getattr(PerInput((0, 1)), call)(x)
+
+
+@pytest.mark.parametrize(
+    ("parts", "words"),
+    [
+        ((), "a baseline for at least one input, got none"),
+        ({}, "a baseline for at least one input, got none"),
+        ((None, None), "a baseline for at least one input, got 2 of None"),
+        ((Each(1, 2, 3), Each(1, 2)), "as many draws for every input, got 0: 3, 1: 2; ask for draws=3"),
+        ((Uniform(draws=2), Uniform()), "as many draws for every input, got 0: 2, 1: 1; ask for draws=2"),
+        ((0, (0, 1)), "a plain baseline for input 1, got PerInput; write it outermost"),
+        ({"a": AtSite(0)}, "a plain baseline for input a, got AtSite; write it outermost"),
+        ({"a": Each(0, Boundary())}, "a plain baseline for input a, got Boundary"),
+        ({"a": FromData({"a": X})}, "a plain baseline for input a, got FromData"),
+        ({"a": "zero"}, "a baseline such as .*got str"),
+    ],
+)
+def test_parts_that_do_not_go_together_are_refused(parts: Any, words: str) -> None:
+    with pytest.raises(gl.BaselineError, match=f"expected {words}"):
+        as_baseline(parts)
+
+
+# --------------------------------------------------------------------------------------------------------- at the site
+
+
+def test_at_the_site_the_part_sees_the_site() -> None:
+    site = torch.randn(2, 4, 3)
+    for part, due in ((AtSite(0.0), torch.zeros_like(site)), (AtSite(site), site), (AtSite(Mean()), None)):
+        assert part.at_site
+        assert torch.equal(start(part, site)[:, 0], start(Mean(), site)[:, 0] if due is None else due)
+    assert not any(part.at_site for part in (Zero(), Each(0, 1), PerInput((0,)), Uniform(), Boundary()))
+    assert AtSite(Each(0, 1)).draws == 2
+    assert AtSite(Uniform(draws=2)).random
+    assert AtSite(0.0) == AtSite(Constant(0.0))
+    with pytest.raises(gl.BaselineError, match=r"baseline of shape \(2, 4, 3\)"):
+        AtSite(X).check(site)
+
+
+@pytest.mark.parametrize("part", [AtSite(0), PerInput((0,)), Boundary(), Each(0, Boundary())])
+def test_what_needs_the_input_is_not_at_the_site(part: Baseline) -> None:
+    with pytest.raises(gl.BaselineError, match="expected a plain baseline for the site"):
+        AtSite(part)
+
+
+def test_each_says_which_part_is_asked_for_whom() -> None:
+    each = Each(AtSite(0.0), Each(Zero(), Uniform(draws=3)), Boundary())
+    assert each.parts == (AtSite(0.0), Zero(), Uniform(draws=3), Boundary())
+    shares = list(each.shares(group(X, first=10)))
+    assert [part for part, _ in shares] == list(each.parts)
+    assert [share.first for _, share in shares] == [10, 11, 12, 15]
+    assert all(share.x is X and share.names == ("0", "1") for _, share in shares)
+    with pytest.raises(TypeError, match=r"Boundary needs the model: drive its search\(frame\)"):
+        each.start(group(X))
