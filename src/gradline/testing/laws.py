@@ -17,6 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from gradline.core.accumulators import GradientTimesMove, SumLaw
+from gradline.core.baselines import Group
 from gradline.core.method import Method
 from gradline.core.rules import MonteCarlo, Rule
 from gradline.engine import explain
@@ -199,7 +200,7 @@ def sums_are_wide(method: Method, model: Net, x: Tensor, *, target: int = 0, ste
     values = _run(method, listening, x, target=target, steps=steps).values
     due = torch.cat(grads).double().mean(0, keepdim=True)
     if isinstance(method.accumulator, GradientTimesMove):
-        start = torch.zeros_like(x) if method.baseline is None else method.baseline.start(x, torch.arange(1))[:, 0]
+        start = torch.zeros_like(x) if method.baseline is None else _starts(method, x)[:, 0]
         due = due * (x.double() - start.double())
     error = float((values.double() - due).norm() / due.norm())
     require(error <= 1e-5, f"values are off by {error:.2g} from the float64 sum of the model's gradients")
@@ -219,7 +220,8 @@ def noise_is_keyed(
     chance = rule or MonteCarlo()
 
     def values(rows: Tensor, names: tuple[str, ...], seed: int = 0) -> Tensor:
-        return _run(method, model, rows, target=target, rule=chance, steps=steps, names=names, seed=seed).values
+        a = _run(method, model, rows, target=target, rule=chance, steps=steps, names=names, seed=seed)
+        return torch.as_tensor(a.values)
 
     pair = values(twins, ("one", "other"))
     require(not torch.equal(pair[0], pair[1]), "two equal examples share their random numbers")
@@ -263,17 +265,22 @@ def _rows(value: Any, rows: slice | Tensor) -> Any:
 
 
 def _score(model: Net, x: Tensor, target: Index) -> Tensor:
+    """F at every row alone, which is what it means."""
     with torch.no_grad():
-        output: Tensor = model(x)
+        output = torch.cat([model(row) for row in torch.split(x, 1)])
     columns = torch.as_tensor(target).expand(len(x)).unsqueeze(1)
     return output.reshape(len(x), -1).gather(1, columns).squeeze(1).double()
 
 
 def _start_score(method: Method, model: Net, x: Tensor, target: Index) -> Tensor | None:
-    if method.baseline is None:
-        return None
-    starts = method.baseline.start(x, torch.arange(len(x)))
-    return torch.stack([_score(model, starts[:, k], target) for k in range(starts.shape[1])]).mean(0)
+    starts = [] if method.baseline is None else _starts(method, x).unbind(1)
+    return torch.stack([_score(model, start, target) for start in starts]).mean(0) if starts else None
+
+
+def _starts(method: Method, x: Tensor) -> Tensor:
+    assert method.baseline is not None
+    rows = torch.arange(len(x), device="cpu")
+    return method.baseline.start(Group(x, rows, tuple(str(i) for i in range(len(x))), 0))
 
 
 def _same(one: Attribution, other: Attribution, dtype: torch.dtype, message: str) -> None:

@@ -1,0 +1,265 @@
+"""Every public part keeps every law that applies to it, over precisions, shapes, places; no part is left out."""
+
+import inspect
+from functools import cache
+from typing import Any, get_type_hints
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+import gradline as gl
+from gradline.core.accumulators import Accumulator, Gradient, GradientTimesMove
+from gradline.core.baselines import Baseline, PixelSpace
+from gradline.core.paths import AtInput, Path, Straight
+from gradline.core.rules import Rule
+from gradline.question.derivatives import Derivative
+from gradline.question.targets import Target
+from gradline.testing import cases, conformance
+from gradline.testing.nets import SHAPES, Net, batch
+
+b, m, r, t = gl.baselines, gl.methods, gl.rules, gl.targets
+PIXELS = PixelSpace((-1.0, -1.5, -2.0), (1.0, 2.0, 3.0))
+EACH = torch.tensor([2, 0, 1])
+FLAT, IMAGE = batch(SHAPES["flat"], seed=4), batch(SHAPES["image"], seed=4)
+DATA = batch(SHAPES["flat"], 7, seed=21)
+BOX = torch.tensor([[0.0, 0.0, 4.0, 3.0], [1.0, 0.0, 4.0, 2.0], [0.0, 1.0, 3.0, 3.0]])
+MASK = batch((2, 2), seed=5).sigmoid()
+STEM = gl.Layer("stem")
+
+
+def squared(output: Tensor) -> Tensor:
+    return output.flatten(1)[:, :4].square().sum(1)
+
+
+def distance(output: Tensor, reference: Tensor) -> Tensor:
+    return (output - reference).square().flatten(1).mean(1)
+
+
+METHODS = [
+    m.integrated_gradients(),
+    m.gradient(),
+    m.gradient_x_input(),
+    m.conductance(STEM),
+    m.internal_influence(STEM),
+]
+PATHS = [Straight(), AtInput()]
+ACCUMULATORS = [Gradient(), GradientTimesMove()]
+BASELINES = [
+    b.Zero(),
+    b.Constant(0.5),
+    b.Given(FLAT),
+    b.Given(IMAGE[:1]),
+    b.Black(PIXELS),
+    b.White(PIXELS),
+    b.Mean(),
+    b.Blur(1.5),
+    b.Uniform(-1, 2, draws=2),
+    b.GaussianNoise(0.3, draws=2),
+    b.FromData(DATA),
+    b.FromData(DATA, draws=2),
+    b.Each(0, b.Uniform(draws=2), b.Mean()),
+    b.AtSite(b.GaussianNoise(0.2)),
+    b.PerInput({"a": b.Each(1, 2), "b": b.Mean()}),
+    b.PerInput((0, None)),
+    b.PerInput({"a": b.Uniform(draws=2), "b": b.Uniform(draws=2), "c": None}),
+    b.Boundary(),
+]
+DEGREES = {
+    r.GaussLegendre: lambda n: 2 * n - 1,
+    r.Midpoint: lambda n: 1,
+    r.LeftRiemann: lambda n: 0,
+    r.RightRiemann: lambda n: 0,
+    r.Trapezoid: lambda n: 1,
+    r.Simpson: lambda n: 3,
+    r.MonteCarlo: None,
+    r.Stratified: None,
+    r.ByOutputChange: lambda n: 1,
+}
+TARGETS = [
+    t.Logit(1),
+    t.Logit(EACH),
+    t.Probability(0),
+    t.Probability(EACH),
+    t.LogProbability(0),
+    t.LabelProbability(EACH),
+    t.Margin(EACH),
+    t.Margin(0, EACH + 1),
+    t.Predicted(),
+    t.Predicted(t.Probability),
+    t.Function(squared),
+    t.Loss(distance, batch((4,), seed=9)),
+    t.Element(1, 0, 1),
+    t.Element(EACH, EACH % 2, EACH // 2),
+    t.Neuron("pair.one", EACH),
+    t.Neuron(STEM, lambda h: h.flatten(1).square().sum(1)),
+    t.Neuron(gl.Layer("pair", output=1), 2),
+    t.Region(1),
+    t.Region(EACH, MASK),
+    t.Region(),
+    t.Box(BOX, 1),
+    t.Box((0, 0, 4, 3), EACH % 2, temperature=0.1),
+    t.Contrast(t.Probability(1), EACH),
+    t.Contrast(t.Probability(1), t.Probability(EACH)),
+    t.Entry("scores", t.Margin(EACH)),
+    t.Entry("maps", t.Region(1)),
+]
+DERIVATIVES = [gl.derivatives.FiniteDifferences(), gl.derivatives.GaussianSmoothing(0.3, samples=32)]
+SITES = [gl.Input(), gl.Layer("same"), STEM, gl.Layer("pair", output=1), gl.Layer("twice", call=1)]
+
+PARTS = [*METHODS, *PATHS, *ACCUMULATORS, *BASELINES, *(kind() for kind in DEGREES), *TARGETS, *DERIVATIVES, *SITES]
+
+
+def named(part: Any) -> str:
+    return part.name if isinstance(part, gl.Method) else type(part).__name__
+
+
+@pytest.mark.parametrize("part", PARTS, ids=named)
+def test_every_part_conforms(part: Any) -> None:
+    conformance(part, degree=DEGREES.get(type(part)))
+
+
+def concrete(module: Any, kind: type) -> set[type]:
+    public = [value for name, value in vars(module).items() if not name.startswith("_")]
+    return {v for v in public if isinstance(v, type) and issubclass(v, kind) and not inspect.isabstract(v)}
+
+
+@pytest.mark.parametrize(
+    ("module", "kind"),
+    [
+        (gl.baselines, Baseline),
+        (gl.rules, Rule),
+        (gl.targets, Target),
+        (gl.sites, gl.Site),
+        (gl.derivatives, Derivative),
+        (gl.paths, Path),
+        (gl.accumulators, Accumulator),
+    ],
+    ids=lambda value: getattr(value, "__name__", ""),
+)
+def test_every_public_part_is_in_the_table(module: Any, kind: type) -> None:
+    public = concrete(module, kind) - {gl.Site}
+    assert public
+    missing = public - {type(part) for part in PARTS}
+    assert not missing, f"add to PARTS: {', '.join(sorted(c.__name__ for c in missing))}"
+
+
+def test_every_public_method_is_in_the_table() -> None:
+    functions = {n: f for n, f in vars(m).items() if n in m.__all__ and inspect.isfunction(f) and n != "by_name"}
+    public = {n.replace("_", "-") for n, f in functions.items() if get_type_hints(f).get("return") is gl.Method}
+    assert public == {method.name for method in METHODS} >= set(m.names())
+
+
+# ------------------------------------------------------------------------------------------------------------- coverage
+
+
+@cache
+def names_of(place: int) -> list[str]:
+    return [name for name, _ in cases(PARTS[place])]
+
+
+def names(part: Any) -> list[str]:
+    return names_of(next(place for place, other in enumerate(PARTS) if other is part))
+
+
+@pytest.mark.parametrize("part", [*METHODS[:3], *BASELINES[:2], *BASELINES[8:10]], ids=named)
+def test_points_reach_models_of_every_shape_in_every_precision(part: Any) -> None:
+    for shape in SHAPES:
+        for dtype in ("float64", "float32", "bfloat16"):
+            assert any(f"{dtype}-{shape}" in name for name in names(part))
+
+
+@pytest.mark.parametrize("part", [METHODS[0], *PATHS, *ACCUMULATORS], ids=named)
+def test_methods_are_tried_at_the_input_at_a_layer_round_it_and_read_elsewhere(part: Any) -> None:
+    places = ("input", "layer", "bypassed", *(() if part == AtInput() else ("layer-read", "bypassed-read")))
+    for shape in SHAPES:
+        for place in places:
+            assert any(name.endswith(f"{shape}-{place}") for name in names(part)), f"{shape} {place}"
+
+
+@pytest.mark.parametrize("part", TARGETS, ids=named)
+def test_targets_are_tried_on_outputs_and_on_models(part: Any) -> None:
+    found = names(part)
+    assert any(name.startswith("gradients_are_right") for name in found)
+    assert any(name.startswith("is_explained_as_by_hand") for name in found)
+
+
+@pytest.mark.parametrize("part", PARTS, ids=named)
+def test_names_of_cases_tell_them_apart(part: Any) -> None:
+    found = names(part)
+    assert len(set(found)) == len(found)
+    assert found[0] == "stands_for_itself"
+
+
+# ---------------------------------------------------------------------------------------------------- one's own model
+
+
+class Own(nn.Module):
+    """Not one of the library's nets: a dictionary inside, two inputs to the last layer."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.split, self.last = nn.Linear(7, 5), Split(), nn.Linear(12, 3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        parts = self.split(torch.relu(self.first(x) + 2))
+        return self.last(torch.cat([parts["rest"].relu_(), parts["one"] ** 2, x], 1))
+
+
+class Split(nn.Module):
+    def forward(self, h: Tensor) -> dict[str, Any]:
+        return {"count": 3, "one": torch.tanh(h[:, :1]), "rest": 2 * torch.sigmoid(h[:, 1:]) - 1}
+
+
+@pytest.fixture
+def own() -> tuple[nn.Module, Tensor]:
+    torch.manual_seed(0)
+    return Own().double().eval(), batch((7,), 4)
+
+
+@pytest.mark.parametrize("where", ["first", "split", nn.Module])
+@pytest.mark.parametrize("output", [0, 1])
+def test_sites_of_ones_own_model(own: tuple[nn.Module, Tensor], where: Any, output: int) -> None:
+    model, x = own
+    if where == "first" and output:
+        with pytest.raises(AssertionError):
+            conformance(gl.Layer(where, output), model=model, x=x)
+        return
+    conformance(gl.Layer(model.split if where is nn.Module else where, output), model=model, x=x)
+
+
+def test_methods_baselines_and_targets_on_ones_own_model(own: tuple[nn.Module, Tensor]) -> None:
+    model, x = own
+    conformance(m.integrated_gradients(), model=model, x=x)
+    conformance(m.conductance(gl.Layer("first")), model=model, x=x)
+    conformance(b.Given(x / 2), model=model, x=x)
+    conformance(t.Margin(torch.tensor([2, 0, 1, 1])), model=model, x=x, output=lambda z: None)
+
+
+def test_a_target_of_ones_own_output() -> None:
+    with pytest.raises(gl.InputError, match="output="):
+        conformance(t.Entry("answer"))
+    conformance(t.Entry("answer"), output=lambda z: {"answer": z[:, :5].tanh()})
+
+
+@pytest.mark.parametrize("shape", [(1,), (2, 3, 4, 2)], ids=str)
+def test_shapes_of_ones_own(shape: tuple[int, ...]) -> None:
+    conformance(b.FromData(batch(shape, 6, seed=3), 2), x=batch(shape))
+    conformance(b.Given(torch.arange(24).reshape(4, 6)), x=torch.arange(24).reshape(4, 6).flip(0))
+
+
+@pytest.mark.parametrize("what", [b.Zero, "zero", None, nn.Linear(2, 2)], ids=lambda what: type(what).__name__)
+def test_what_is_no_part_is_refused_in_words(what: Any) -> None:
+    with pytest.raises(
+        gl.InputError, match="expected a method, path, baseline, rule, accumulator, target, site or derivative"
+    ):
+        conformance(what)
+    with pytest.raises(gl.InputError, match=r"make one: Zero\(\.\.\.\)"):
+        conformance(b.Zero)
+
+
+def test_what_fits_nothing_is_not_taken_to_conform() -> None:
+    with pytest.raises(gl.InputError, match="examples x= that the baseline fits"):
+        conformance(b.Given(torch.zeros(1, 5)))
+    with pytest.raises(gl.InputError, match="examples x= for the model"):
+        conformance(b.Zero(), model=Net((3,)))
