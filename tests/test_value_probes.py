@@ -53,7 +53,8 @@ def test_values_are_read_without_gradients_and_counted_apart() -> None:
     assert a.forward_evaluations.tolist() == [3, 3, 3]
     assert a.evaluations.tolist() == [1, 1, 1]
     assert a.values.tolist() == [[0.0], [1.5], [0.0]]  # tops at 2, 1.5 and 2: gradient −2 (x − 2), times x
-    assert grads == [True, False, False, True]  # the measured first row, the rest of x, three points each, gradients
+    # the measured first row, that row beside another, the rest of x, three points each, gradients
+    assert grads == [True, False, False, False, True]
 
 
 def test_targets_that_ask_for_the_same_values_share_the_forward() -> None:
@@ -65,4 +66,4 @@ def test_targets_that_ask_for_the_same_values_share_the_forward() -> None:
 
     one, two = gl.explain(model, torch.tensor([[3.0], [1.5]]), [0, gl.Logit(0)], method=METHOD)
     assert torch.equal(one.values, two.values)
-    assert rows == [1, 1, 6, 2]
+    assert rows == [1, 2, 1, 6, 2]
