@@ -6,8 +6,9 @@
 
 from gradline import methods
 from gradline.adapters import ImageCase, demo_photo, explain_image, image_case
-from gradline.core import baselines, rules
+from gradline.core import accumulators, baselines, paths, rules
 from gradline.core.method import Method
+from gradline.diagnosis import Diagnosis, doctor
 from gradline.engine import attribute, explain
 from gradline.errors import (
     BaselineError,
@@ -20,27 +21,62 @@ from gradline.errors import (
     StorageError,
     TargetError,
 )
-from gradline.question import Function, Input, Logit, Predicted, Probability, Score, Site, Target, sites, targets
+from gradline.question import (
+    Box,
+    Contrast,
+    Element,
+    Entry,
+    Function,
+    Input,
+    LabelProbability,
+    Layer,
+    Logit,
+    LogProbability,
+    Loss,
+    Margin,
+    Neuron,
+    Predicted,
+    Probability,
+    Region,
+    Score,
+    Site,
+    Target,
+    derivatives,
+    sites,
+    targets,
+)
 from gradline.result import Attribution, Curve, Finding, load
 from gradline.status import Status
 
 __all__ = [
     "Attribution",
     "BaselineError",
+    "Box",
+    "Contrast",
     "Curve",
+    "Diagnosis",
+    "Element",
+    "Entry",
     "Finding",
     "Function",
     "GradlineError",
     "ImageCase",
     "Input",
     "InputError",
+    "LabelProbability",
+    "Layer",
+    "LogProbability",
     "Logit",
+    "Loss",
+    "Margin",
     "MemoryBudgetError",
     "Method",
     "MissingExtra",
     "ModelError",
+    "Neuron",
     "Predicted",
     "Probability",
+    "Region",
     "Score",
     "Site",
     "SiteError",
@@ -48,14 +84,18 @@ __all__ = [
     "StorageError",
     "Target",
     "TargetError",
+    "accumulators",
     "attribute",
     "baselines",
     "demo_photo",
+    "derivatives",
+    "doctor",
     "explain",
     "explain_image",
     "image_case",
     "load",
     "methods",
+    "paths",
     "rules",
     "sites",
     "targets",
