@@ -23,6 +23,7 @@ RULES = (
     "simpson",
     "stratified",
     "monte-carlo",
+    "by-output-change",
 )
 SUFFIXES = (".html", ".png", ".safetensors", ".json")
 

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from gradline.core.accumulators import SumLaw
+from gradline.core.error_bar import SAFETY
 from gradline.core.flow import Outcome, Trace
 from gradline.core.method import Method
 from gradline.core.paths import Budget, FixedBudget, ToleranceBudget
@@ -86,7 +87,7 @@ def assemble(
     rounding = rounding if rounding is None else torch.where(norm > 0, rounding / norm, rounding)
     beside = {"rounding_error": rounding, "standard_error": _standard_error(ledger, method, norm)}
     estimate = _estimate(ledger, ended, norm, beside) if method.estimates else None
-    status = _judged(ended, estimate, budget)
+    status = ended if estimate is None else _judged(ended, _estimate(ledger, ended, norm, beside, SAFETY), budget)
     return Attribution(
         values=ledger.values if structured is None else structured(ledger.values),
         score=score,
@@ -118,21 +119,23 @@ def _standard_error(ledger: Ledger, method: Method, norm: Tensor) -> Tensor | No
     return torch.tensor(ledger.spread, dtype=torch.float64, device="cpu") / norm
 
 
-def _estimate(ledger: Ledger, ended: list[Status], norm: Tensor, beside: dict[str, Tensor | None]) -> Tensor:
-    """Relative error of each map: that of the quadrature, and what stands beside it, in quadrature."""
+def _estimate(
+    ledger: Ledger, ended: list[Status], norm: Tensor, beside: dict[str, Tensor | None], factor: float = 1.0
+) -> Tensor:
+    """Relative error of each map: that of the quadrature and, times `factor`, what stands beside it, in quadrature."""
     error = torch.tensor(ledger.error, dtype=torch.float64, device="cpu")
     estimate = torch.where(norm > 0, error / norm, error)
     for other in beside.values():
         if other is not None:
-            estimate = torch.where(norm > 0, torch.hypot(estimate, other), estimate)
+            estimate = torch.where(norm > 0, torch.hypot(estimate, factor * other), estimate)
     estimate[[s is Status.FLAT for s in ended]] = 0.0
     estimate[[s is Status.NONFINITE for s in ended]] = float("nan")
     return estimate
 
 
-def _judged(ended: list[Status], estimate: Tensor | None, budget: Budget) -> list[Status]:
+def _judged(ended: list[Status], estimate: Tensor, budget: Budget) -> list[Status]:
     """Converged no longer, where something beside the quadrature puts the estimate above the tolerance."""
-    if estimate is None or not isinstance(budget, ToleranceBudget):
+    if not isinstance(budget, ToleranceBudget):
         return ended
     above = estimate > budget.tol
     return [

@@ -1,9 +1,9 @@
 """What rounding does to a map in half precision: its gradients against those of a float32 copy of the model.
 
-The rounding of a node map v_k is e_k. Measured (benchmarks/precision.md): its size relative to v_k is the same along
-all of a path but for kinks, and from one node to another it is hardly the same error, so most of it averages out. With s that
-relative size and ρ the mean of ⟨e_j, e_k⟩ over different places, as a share of the mean of ‖e_k‖², a map Σ w_k v_k is
-off by about s·(ρ (Σ w_k ‖v_k‖)² + (1 − ρ) Σ w_k² ‖v_k‖²)^½.
+The rounding of a node map v_k is e_k. Measured (benchmarks/precision.md): its size relative to v_k is the same all
+along a path but for kinks, and from one node to another it is hardly the same error, so most of it averages out. With
+s that relative size and ρ the mean of ⟨e_j, e_k⟩ over different places, as a share of the mean of ‖e_k‖², a map
+Σ w_k v_k is off by about s·(ρ (Σ w_k ‖v_k‖)² + (1 − ρ) Σ w_k² ‖v_k‖²)^½.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from torch import Tensor, nn
 
 from gradline.core.accumulators import Accumulator
 from gradline.core.adaptive import FIRST
+from gradline.core.error_bar import SAFETY
 from gradline.core.flow import Trace
 from gradline.core.paths import Budget, ToleranceBudget
 from gradline.engine.answer import Answerer
@@ -213,7 +214,7 @@ class Rounding:
         half."""
         if not self.is_measured or not isinstance(budget, ToleranceBudget):
             return budget
-        worst = float(self.noise.few[target, rows].nan_to_num(0.0).max())
+        worst = SAFETY * float(self.noise.few[target, rows].nan_to_num(0.0).max())
         left = math.sqrt(max(budget.tol**2 - worst**2, (budget.tol / 2) ** 2))
         return ToleranceBudget(left, budget.max_evaluations)
 

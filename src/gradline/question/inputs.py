@@ -43,13 +43,6 @@ class Inputs:
         tensor: Tensor = self.entries[names[0]]
         return tensor
 
-    @property
-    def mask_like(self) -> tuple[str, ...]:
-        """Attributed entries, beside others, that hold nothing but zeros and ones, and both."""
-        several = [self.entries[name] for name in self.attributed] if len(self.entries) > 1 else []
-        binary = [bool(((t == 0) | (t == 1)).all() and (t == 1).any() and (t == 0).any()) for t in several]
-        return tuple(name for name, masks in zip(self.attributed, binary, strict=False) if masks)
-
     # ------------------------------------------------------------------------------------------------ one tensor inside
 
     def pack(self, parts: Mapping[str, Tensor]) -> Tensor:
