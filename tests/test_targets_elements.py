@@ -55,7 +55,7 @@ def channel_mean(h):
         (Neuron(nn.Linear(2, 2), 0), "neuron 0 of Linear"),
         (Neuron("fc1", channel_mean), "channel_mean of fc1"),
     ],
-    ids=str,
+    ids=lambda v: v if isinstance(v, str) else type(v).__name__,
 )
 def test_in_words(target, words):
     assert target.describe(1) == words
