@@ -131,7 +131,7 @@ def test_without_a_copy_the_rounding_is_said_to_be_unknown():
     weight = network()[0].weight.detach().bfloat16()
     a = gl.explain(lambda x: torch.tanh(x @ weight.T), torch.ones(1, 60).bfloat16(), 1, tol=0.1)
     (found,) = [f for f in a.findings if f.code == "GL106"]
-    assert "not in its estimated error" in found.detail
+    assert "not known" in found.detail
     assert "rounding_error" not in a.details
     assert float(a.error_estimate[0]) >= torch.finfo(torch.bfloat16).eps / 4, "the precision itself is the least"
 
@@ -170,3 +170,12 @@ def test_the_model_is_as_it_was():
     gl.explain(low, torch.ones(1, 60).bfloat16(), 1)
     assert all(v.dtype == torch.bfloat16 and torch.equal(v, before[k]) for k, v in low.state_dict().items())
     assert low.training
+
+
+def test_a_method_without_a_path_says_that_rounding_is_not_known() -> None:
+    """… and not that it is nothing."""
+    net = nn.Linear(4, 2).bfloat16().eval()
+    (found,) = gl.explain(net, torch.randn(2, 4).bfloat16(), 1, method=gl.methods.gradient()).findings
+    assert found.code == "GL106"
+    assert "not known" in found.detail
+    assert "gl.doctor" in found.detail

@@ -73,7 +73,10 @@ class Call:
         self.spent = Spent(*(torch.zeros((several, len(self.every)), dtype=torch.int64, device=CPU) for _ in range(2)))
         self.through = torch.zeros((several, len(self.every)), dtype=torch.float64, device=CPU)
         self.ledgers = [Ledger.blank(values) for values in self.values]
-        self.rounding = Rounding(self.score, self.targets, self.answerer.dtype, self.memory, self.method.accumulator)
+        integrates, accumulator = self.method.path.integrates, self.method.accumulator
+        self.rounding = Rounding(
+            self.score, self.targets, self.answerer.dtype, self.memory, accumulator, integrates=integrates
+        )
         self.starts: Starts | None = None
         self.start_score = torch.full_like(self.aims.score, float("nan"))
         if self.method.baseline is not None:
@@ -168,8 +171,7 @@ class Call:
                 *(torch.split(t, size, d) for t, d in zip(self.ground(many), (0, 1), strict=True)), strict=True
             )
             for rows, (starts, scores) in zip(torch.split(many, size), ground, strict=True):
-                if self.method.path.integrates:
-                    self.rounding.measure(starts[:, 0], self._ends(rows), rows)
+                self.rounding.measure(starts[:, 0], self._ends(rows), rows)
                 for first in range(0, len(self.targets), together):
                     targets = range(first, min(first + together, len(self.targets)))
                     yield [self._flow(k, rows, starts, scores[k]) for k in targets]

@@ -182,12 +182,16 @@ class Rounding:
         dtype: torch.dtype,
         memory: Memory,
         accumulator: Accumulator,
+        *,
+        integrates: bool,
     ) -> None:
         self.score, self.targets, self.dtype, self.memory = score, targets, dtype, memory
         self.accumulator = accumulator
         self.noise = Noise.unknown(len(targets), score.inputs.rows)
         self.concerns = score.derivative is None and (dtype in HALF or is_half(score.model))
-        self.reason = ""
+        self.reason = (
+            "" if integrates else "it is measured along paths, and this method has none; gl.doctor measures it"
+        )
         if self.concerns and twin_bytes(score.model) > memory.limit:
             size = twin_bytes(score.model) / 2**20
             self.reason = (
@@ -230,7 +234,7 @@ class Rounding:
         if not self.concerns:
             return []
         if self.reason:
-            return [low_precision((), f"what rounding does to the map is not in its estimated error: {self.reason}")]
+            return [low_precision((), f"what rounding does to the map is not known, nor in an estimate: {self.reason}")]
         return [low_precision((), self.noise.in_words(target))]
 
 
