@@ -17,6 +17,21 @@ UNIFORM = 0.25
 """Share of the nodes of `ByOutputChange` that are spread evenly, whatever the score does."""
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Way:
+    """One of an example's `draws` paths. `score (probes + 1,)`: at the edges of equal cells, None if not known."""
+
+    seed: int
+    name: str
+    draw: int
+    draws: int
+    score: np.ndarray | None
+
+    def source(self, part: str) -> torch.Generator:
+        """Random numbers of this path alone."""
+        return generator(self.seed, self.name, part, self.draw)
+
+
 class Rule(ABC):
     """Where on the path a fixed number of gradients is read and how much each counts.
 
@@ -31,6 +46,10 @@ class Rule(ABC):
     @abstractmethod
     def nodes(self, n: int, source: torch.Generator) -> Table:
         """Nodes `(n,)` ascending in [0, 1] and weights `(n,)`; `source` is the example's own generator."""
+
+    def on(self, n: int, way: Way) -> Table:
+        """The same for one path of an example, of which a rule may want to know more."""
+        return self.nodes(n, way.source(type(self).__name__))
 
     def table(
         self,
@@ -47,9 +66,9 @@ class Rule(ABC):
         Raises `InputError` if the rule cannot be built on `n` nodes.
         """
         self.check(n)
-        part = type(self).__name__
-        drawn = names if self.random else names[:1]
-        rows = [self.nodes(n, generator(seed, name, part, draw)) for name in drawn]
+        own = len(names) if self.random or values is not None else 1
+        ways = (Way(seed, names[k], draw, draws, None if values is None else values[k]) for k in range(own))
+        rows = [self.on(n, way) for way in ways]
         shape = (len(names), n)
         t, w = (np.broadcast_to(np.stack(column), shape).copy() for column in zip(*rows, strict=True))
         return t, w
@@ -151,22 +170,11 @@ class Stratified(Rule):
     def nodes(self, n: int, source: torch.Generator) -> Table:
         return self._within(np.zeros(n), 1, source), _equal(n)
 
-    def table(
-        self,
-        n: int,
-        names: tuple[str, ...],
-        seed: int,
-        draw: int = 0,
-        draws: int = 1,
-        values: np.ndarray | None = None,
-    ) -> Table:
-        self.check(n)
+    def on(self, n: int, way: Way) -> Table:
         part = type(self).__name__
-        t = np.empty((len(names), n))
-        for row, name in enumerate(names):
-            deck = torch.rand(n, draws, generator=generator(seed, name, f"{part} deal"), device="cpu").argsort(1)
-            t[row] = self._within(deck[:, draw % draws].numpy(), draws, generator(seed, name, part, draw))
-        return t, np.full(t.shape, 1 / n)
+        deal = generator(way.seed, way.name, f"{part} deal")
+        deck = torch.rand(n, way.draws, generator=deal, device="cpu").argsort(1)
+        return self._within(deck[:, way.draw % way.draws].numpy(), way.draws, way.source(part)), _equal(n)
 
     @staticmethod
     def _within(piece: np.ndarray, pieces: int, source: torch.Generator) -> np.ndarray:
@@ -195,20 +203,11 @@ class ByOutputChange(Rule):
     def nodes(self, n: int, source: torch.Generator) -> Table:
         return Midpoint().nodes(n, source)
 
-    def table(
-        self,
-        n: int,
-        names: tuple[str, ...],
-        seed: int,
-        draw: int = 0,
-        draws: int = 1,
-        values: np.ndarray | None = None,
-    ) -> Table:
-        if values is None:
-            return super().table(n, names, seed, draw, draws)
-        self.check(n)
-        edges = np.stack([_equal_mass(n, row) for row in values])
-        return (edges[:, 1:] + edges[:, :-1]) / 2, np.diff(edges)
+    def on(self, n: int, way: Way) -> Table:
+        if way.score is None:
+            return super().on(n, way)
+        edges = _equal_mass(n, way.score)
+        return (edges[1:] + edges[:-1]) / 2, np.diff(edges)
 
 
 def _equal_mass(n: int, value: np.ndarray) -> np.ndarray:
