@@ -16,7 +16,8 @@ class Method:
 
     `name`: kebab-case, as on the command line. `baseline`: the default start of the path, None if there is no path.
     `cites`: keys of `gradline.methods.REFERENCES`. `read`: a `gl.Layer` where gradients are read, and to which moves
-    are pushed, if that is not where the path is driven.
+    are pushed, if that is not where the path is driven. `stages`: how many partial maps are kept in
+    `a.parts["stages"] (N, stages, *G)`, that of the path up to t = 1/stages, 2/stages … 1; they cost no evaluations.
     """
 
     name: str
@@ -25,6 +26,7 @@ class Method:
     baseline: Baseline | None
     cites: tuple[str, ...] = ()
     read: object | None = None
+    stages: int = 0
 
     @property
     def law(self) -> SumLaw:
@@ -35,6 +37,15 @@ class Method:
     def estimates(self) -> bool:
         """The method takes `tol`: its error can be estimated."""
         return self.path.integrates and self.accumulator.estimates
+
+    @property
+    def draws(self) -> int:
+        """Paths an example, one for each of its starts."""
+        return 1 if self.baseline is None else self.baseline.draws
+
+    def in_stages(self, count: int) -> Method:
+        """The same method, which keeps `count` partial maps along its path."""
+        return replace(self, stages=count)
 
     def starting_at(self, baseline: object) -> Method:
         """The same method with another baseline; `InputError` if it has none to replace."""

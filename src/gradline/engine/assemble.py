@@ -69,6 +69,7 @@ def assemble(
     explained: tuple[str, ...],
     findings: list[Finding],
     provenance: dict[str, Any],
+    parts: dict[str, Tensor],
     structured: Callable[[Tensor], Any] | None,
 ) -> Attribution:
     """Measure the values against the method's sum law, make the estimates relative, and say what was noticed.
@@ -107,6 +108,7 @@ def assemble(
             *_bypassed(method, wide, through),
             *([] if through is not None else _wide_gaps(status, gap, score, baseline_score, precision)),
         ),
+        parts=parts,
         details={name: _plain(error) for name, error in beside.items() if error is not None},
         provenance=provenance | {"target": ", ".join(dict.fromkeys(explained))} | _budget_spec(budget),
     )

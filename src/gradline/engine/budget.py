@@ -23,7 +23,11 @@ def choose_budget(
         raise InputError("either tol= (an accuracy) or steps= (a cost), not both", f"tol={tol}, steps={steps}")
     if method.read is not None and not method.path.integrates:
         raise InputError(f"no read= for {method.name}, which has no path; explain at the layer with site=gl.Layer(…)")
+    if isinstance(method.stages, bool) or not isinstance(method.stages, Integral) or method.stages < 0:
+        raise InputError("stages of a method as a whole number of at least 0", repr(method.stages))
     if not method.path.integrates:
+        if method.stages:
+            raise InputError(f"no stages for {method.name}, which has no path")
         given = [f"{k}=" for k, v in {"tol": tol, "steps": steps, "rule": rule}.items() if v is not None]
         if given:
             raise InputError(f"{method.name} reads one gradient and integrates nothing: leave {', '.join(given)} out")
@@ -37,8 +41,7 @@ def choose_budget(
     tol = DEFAULT_TOL if tol is None else tol
     if isinstance(tol, bool) or not isinstance(tol, Real) or not (0 < tol < 1) or math.isnan(tol):
         raise InputError("tol between 0 and 1, a relative error of the map", f"tol={tol!r}", "5 % is tol=0.05")
-    draws = method.baseline.draws if method.baseline else 1
-    most = _check_count("max_evaluations", max_evaluations, FIRST * draws)
+    most = _check_count("max_evaluations", max_evaluations, FIRST * method.draws)
     return ToleranceBudget(float(tol), most)
 
 

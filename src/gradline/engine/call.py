@@ -22,6 +22,7 @@ from gradline.engine.pool import Running, Spent, run
 from gradline.engine.precision import Rounding
 from gradline.engine.progress import Watch
 from gradline.engine.remarks import about_question, about_target
+from gradline.engine.stages import Stages
 from gradline.engine.starts import Starts
 from gradline.question.bound import BoundScore, Forward
 from gradline.question.rows import Rows
@@ -73,6 +74,8 @@ class Call:
         self.spent = Spent(*(torch.zeros((several, len(self.every)), dtype=torch.int64, device=CPU) for _ in range(2)))
         self.through = torch.zeros((several, len(self.every)), dtype=torch.float64, device=CPU)
         self.ledgers = [Ledger.blank(values) for values in self.values]
+        kept, draws = self.method.stages, self.method.draws
+        self.stages = [Stages(values, kept, draws) for values in self.values] if kept else []
         integrates, accumulator = self.method.path.integrates, self.method.accumulator
         self.rounding = Rounding(
             self.score, self.targets, self.answerer.dtype, self.memory, accumulator, integrates=integrates
@@ -160,7 +163,7 @@ class Call:
 
     def _flows(self) -> Iterator[list[Running]]:
         """Flows in the order to start them; those of several targets over the same examples together, if they fit."""
-        draws = 1 if self.method.baseline is None else self.method.baseline.draws
+        draws = self.method.draws
         free = self.memory.limit - self.memory.row_bytes
         most = free / self._kept_bytes(1) if self._kept_bytes(1) else float("inf")
         together = max(1, int(min(len(self.targets), most)))
@@ -215,6 +218,8 @@ class Call:
     def _fold(self, target: int, owner: Tensor, step: Step) -> None:
         term = self.method.accumulator.term(step)
         self.values[target].index_add_(0, owner.to(self.values.device), term.to(self.values))
+        if self.stages:
+            self.stages[target].add(owner, step, term)
         if step.reading.slope is not None:
             self.through[target].index_add_(0, owner, step.weight * step.reading.slope)
 
@@ -252,6 +257,7 @@ class Call:
                 rounding=self.rounding.of(k, self.ledgers[k].trace),
                 findings=[*findings, *self.rounding.findings(k), *about_target(target, self.aims.score[k])],
                 provenance=made,
+                parts={"stages": self.stages[k].maps()} if self.stages else {},
                 structured=self.score.inputs.structured if at_input else None,
             )
             for k, target in enumerate(self.targets)

@@ -130,6 +130,9 @@ def attribute(
         raise InputError("a Method", repr(method), remedy)
     method = (method or integrated_gradients()).starting_at(baseline)
     bound = score.bind(x, read=method.read)
+    inside = bound.drive is not None or bound.read is not None
+    if method.stages and not inside and bound.inputs.form is not Tensor:
+        raise InputError("x as one tensor for a method in stages", bound.inputs.form.__name__)
     budget = choose_budget(method, tol, steps, rule, max_evaluations)
     if isinstance(seed, bool) or not isinstance(seed, int):
         raise InputError("seed as a whole number", repr(seed))
