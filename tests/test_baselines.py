@@ -24,6 +24,7 @@ from gradline.core.baselines import (
     Group,
     Mean,
     PerInput,
+    PixelNoise,
     PixelSpace,
     Uniform,
     White,
@@ -92,8 +93,8 @@ def test_black_and_white_are_what_the_model_is_given_for_them() -> None:
         assert [channel.unique().tolist() for channel in got[0]] == [[value] for value in colour]
 
 
-@pytest.mark.parametrize("part", [Black, White])
-def test_black_and_white_need_to_know_the_pixel_space(part: type[Black] | type[White]) -> None:
+@pytest.mark.parametrize("part", [Black, White, PixelNoise])
+def test_black_and_white_need_to_know_the_pixel_space(part: type[Black] | type[White] | type[PixelNoise]) -> None:
     with pytest.raises(gl.BaselineError, match=rf"{part.__name__}\(PixelSpace\("):
         start(part(), images())
     known = part().within(PIXELS)

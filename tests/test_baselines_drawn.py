@@ -13,7 +13,18 @@ from scipy import stats
 from torch import Tensor
 
 import gradline as gl
-from gradline.core.baselines import Baseline, Each, FromData, GaussianNoise, Group, PerInput, Uniform, Zero
+from gradline.core.baselines import (
+    Baseline,
+    Each,
+    FromData,
+    GaussianNoise,
+    Group,
+    PerInput,
+    PixelNoise,
+    PixelSpace,
+    Uniform,
+    Zero,
+)
 from gradline.core.random import generator
 
 LEVEL = 1e-4
@@ -55,6 +66,17 @@ def test_gaussian_noise_is_gaussian_around_x() -> None:
     noise = (start(GaussianNoise(0.5, draws=3), x) - x.unsqueeze(1)).double()
     for some in (noise, noise[..., 0::2], noise[..., 1::2]):
         assert stats.kstest(some.flatten().numpy(), stats.norm(0, 0.5).cdf).pvalue > LEVEL
+
+
+def test_pixel_noise_is_uniform_between_the_black_and_the_white_of_each_channel() -> None:
+    """U(a, b) has mean (a + b) / 2 and variance (b − a)² / 12; 12 000 numbers a channel."""
+    pixels = PixelSpace((-1.0, 0.0, 2.0), (1.0, 0.5, 10.0))
+    got = start(PixelNoise(pixels, draws=3), torch.zeros(4, 3, 20, 50)).double()
+    for channel, (low, high) in enumerate(zip(pixels.black, pixels.white, strict=True)):
+        numbers = got[:, :, channel].flatten()
+        assert low <= float(numbers.min()) < float(numbers.max()) <= high
+        assert float(numbers.mean()) == pytest.approx((low + high) / 2, abs=4 * (high - low) / math.sqrt(12 * 12_000))
+        assert float(numbers.var()) == pytest.approx((high - low) ** 2 / 12, rel=0.05)
 
 
 @pytest.mark.parametrize("part", [Uniform(draws=40), GaussianNoise(1.0, draws=40)], ids=repr)

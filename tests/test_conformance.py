@@ -52,6 +52,7 @@ BASELINES = [
     b.Given(IMAGE[:1]),
     b.Black(PIXELS),
     b.White(PIXELS),
+    b.PixelNoise(PIXELS, draws=2),
     b.Mean(),
     b.Blur(1.5),
     b.Uniform(-1, 2, draws=2),

@@ -27,10 +27,10 @@ class Black(Baseline):
     pixels: PixelSpace | None = None
 
     def check(self, x: Tensor) -> None:
-        _colour(self, x, None if self.pixels is None else self.pixels.black)
+        plain_colour(self, x, None if self.pixels is None else self.pixels.black)
 
     def start(self, group: Group) -> Tensor:
-        return _colour(self, group.x, None if self.pixels is None else self.pixels.black)
+        return plain_colour(self, group.x, None if self.pixels is None else self.pixels.black)
 
     def within(self, pixels: PixelSpace) -> Baseline:
         return self if self.pixels is not None else replace(self, pixels=pixels)
@@ -43,10 +43,10 @@ class White(Baseline):
     pixels: PixelSpace | None = None
 
     def check(self, x: Tensor) -> None:
-        _colour(self, x, None if self.pixels is None else self.pixels.white)
+        plain_colour(self, x, None if self.pixels is None else self.pixels.white)
 
     def start(self, group: Group) -> Tensor:
-        return _colour(self, group.x, None if self.pixels is None else self.pixels.white)
+        return plain_colour(self, group.x, None if self.pixels is None else self.pixels.white)
 
     def within(self, pixels: PixelSpace) -> Baseline:
         return self if self.pixels is not None else replace(self, pixels=pixels)
@@ -82,7 +82,8 @@ class Blur(Baseline):
         return working.to(x.dtype).unsqueeze(1)
 
 
-def _colour(part: Baseline, x: Tensor, colour: tuple[float, ...] | None) -> Tensor:
+def plain_colour(part: Baseline, x: Tensor, colour: tuple[float, ...] | None) -> Tensor:
+    """The image of one colour, a start `(B, 1, C, H, W)`. Raises `BaselineError` for a colour that is not known."""
     name = type(part).__name__
     if colour is None:
         raise BaselineError(

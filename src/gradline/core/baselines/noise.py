@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 
 from gradline.core.baselines.base import Baseline, Group, check_floating, check_whole
+from gradline.core.baselines.image import PixelSpace, plain_colour
 from gradline.errors import BaselineError
 
 
@@ -38,6 +39,40 @@ class Uniform(Baseline):
         self.check(group.x)
         share = _noise(group, self.draws, "Uniform", lambda block, source: block.uniform_(generator=source))
         return (self.low + (self.high - self.low) * share).to(group.x.dtype)
+
+
+@dataclass(frozen=True)
+class PixelNoise(Baseline):
+    """Images of independent uniform noise between black and white, `draws` times an example.
+
+    `pixels` says what the model is given for black and white, a value each channel; vision cases fill it in. `Uniform`
+    for models whose channels have scales of their own.
+    """
+
+    pixels: PixelSpace | None = None
+    draws: int = 1
+    random = True
+
+    def __post_init__(self) -> None:
+        check_whole(self, "draws", self.draws)
+
+    def check(self, x: Tensor) -> None:
+        self._ends(x)
+
+    def start(self, group: Group) -> Tensor:
+        black, white = self._ends(group.x)
+        share = _noise(group, self.draws, "PixelNoise", lambda block, source: block.uniform_(generator=source))
+        return (black + (white - black) * share).to(group.x.dtype)
+
+    def within(self, pixels: PixelSpace) -> Baseline:
+        return self if self.pixels is not None else replace(self, pixels=pixels)
+
+    def _ends(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        known = self.pixels
+        return (
+            plain_colour(self, x, None if known is None else known.black),
+            plain_colour(self, x, None if known is None else known.white),
+        )
 
 
 @dataclass(frozen=True)
