@@ -15,16 +15,40 @@ def squares(x: torch.Tensor) -> torch.Tensor:
     return (x**2).flatten(1).sum(1, keepdim=True)
 
 
-def test_the_partial_map_of_a_square_is_the_square_of_t() -> None:
-    """F = Σ x², so g = 2 t x and A_i(t) = t² x_i²; the midpoint rule is exact on whole cells of a linear g."""
+@pytest.mark.parametrize("rule", [gl.rules.Midpoint, gl.rules.GaussLegendre, gl.rules.Trapezoid])
+def test_the_partial_map_of_a_square_is_the_square_of_t(rule: type[gl.rules.Rule]) -> None:
+    """F = Σ x², so g = 2 t x, linear in t, and A_i(t) = t² x_i² exactly, wherever the nodes are."""
     x = torch.tensor([[1.0, -2.0, 3.0], [0.5, 0.0, 4.0]], dtype=torch.float64)
-    a = gl.explain(squares, x, method=IG.in_stages(4), steps=8)
+    a = gl.explain(squares, x, method=IG.in_stages(4), steps=7, rule=rule)
     t = torch.tensor([0.25, 0.5, 0.75, 1.0], dtype=torch.float64)
     torch.testing.assert_close(a.parts["stages"], t[None, :, None] ** 2 * x[:, None] ** 2)
 
 
-def test_a_node_that_crosses_the_end_of_a_stage_is_divided() -> None:
-    """One midpoint node of x² is the whole map; stages see it spread evenly over its cell."""
+@pytest.mark.parametrize("tol", [0.3, 0.05, 1e-3])
+def test_partial_maps_add_up_to_what_the_score_has_gained(tol: float) -> None:
+    """Completeness up to t: Σ A(t) = F(γ(t)) − F(x'), here with a smooth rule that has negative weights at 1e-3."""
+
+    def score(x: torch.Tensor) -> torch.Tensor:
+        return (torch.sin(x) * torch.tensor([1.0, 2.0, 3.0])).sum(1, keepdim=True)
+
+    x = torch.tensor([[1.0, 2.0, 3.0]], dtype=torch.float64)
+    a = gl.explain(score, x, method=IG.in_stages(8), tol=tol)
+    gained = torch.cat([score(x * k / 8) for k in range(1, 9)])[:, 0]
+    assert torch.allclose(a.parts["stages"][0].sum(1), gained, atol=0.015 * float(gained.abs().max()))
+    torch.testing.assert_close(a.parts["stages"][:, -1], a.values)
+
+
+def test_nodes_that_lie_close_together_are_not_followed_far() -> None:
+    """A jump read by two nodes at its foot must not be extrapolated to the end of the path."""
+    jump = gl.explain(
+        lambda x: torch.sigmoid(400 * (x - 0.1)), torch.ones(1, 1).double(), method=IG.in_stages(8), tol=0.01
+    )
+    stages = jump.parts["stages"][0, :, 0]
+    assert ((stages > 0.95) & (stages < 1.05)).all()
+
+
+def test_one_node_speaks_for_the_whole_path() -> None:
+    """One midpoint node of x² is the whole map; stages see it spread evenly."""
     x = torch.tensor([[2.0]], dtype=torch.float64)
     a = gl.explain(squares, x, method=IG.in_stages(5), steps=1)
     torch.testing.assert_close(a.parts["stages"][0, :, 0], torch.tensor([0.8, 1.6, 2.4, 3.2, 4.0]).double())

@@ -35,7 +35,8 @@ def fixed(frame: Frame, curve: Curve, rule: Rule, steps: int) -> Flow:
             move = curve.move(frame.start[:, draw], frame.end, at).expand(points.shape).flatten(0, 1)
             reading = yield frame.probe(points.flatten(0, 1), owner, move)
             share = torch.from_numpy(weight[:, first:last]).flatten() / draws
-            step = Step(reading, move if reading.pushed is None else reading.pushed, share)
+            moved = move if reading.pushed is None else reading.pushed
+            step = Step(reading, moved, share, at.flatten(), torch.full_like(owner, draw))
             yield step
             spread.add(step)
             value[:, first:last] = reading.value.reshape(examples, count).numpy()

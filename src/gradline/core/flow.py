@@ -73,11 +73,17 @@ class Reading:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Step:
-    """A stretch of path told to the accumulator: a reading, how far it moves `(R, *F)`, its `weight (R,)`."""
+    """A stretch of path told to the accumulator: a reading, how far it moves `(R, *F)`, its `weight (R,)`.
+
+    `t`, `draw (R,)`: where on the path and on which of its example's paths it was read, ascending; None where there is
+    no path.
+    """
 
     reading: Reading
     move: Tensor
     weight: Tensor
+    t: Tensor | None = None
+    draw: Tensor | None = None
 
 
 @dataclass(slots=True, eq=False)

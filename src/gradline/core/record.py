@@ -263,7 +263,8 @@ class Record:
             value = torch.from_numpy(self.value[r, node])
             slope = torch.from_numpy(self.total[r, node])
             reading = Reading(torch.from_numpy(self.example[r]), value, grad[:, 0], slope)
-            yield Step(reading, move[:, 0], torch.from_numpy(weight[r, place] / self.draws))
+            share = torch.from_numpy(weight[r, place] / self.draws)
+            yield Step(reading, move[:, 0], share, t[:, 0], torch.from_numpy(r % self.draws))
 
     def drop(self, examples: set[int]) -> np.ndarray:
         """Forget these examples; the rows that stay, as indices into the rows before."""

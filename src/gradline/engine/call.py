@@ -74,8 +74,7 @@ class Call:
         self.spent = Spent(*(torch.zeros((several, len(self.every)), dtype=torch.int64, device=CPU) for _ in range(2)))
         self.through = torch.zeros((several, len(self.every)), dtype=torch.float64, device=CPU)
         self.ledgers = [Ledger.blank(values) for values in self.values]
-        kept, draws = self.method.stages, self.method.draws
-        self.stages = [Stages(values, kept, draws) for values in self.values] if kept else []
+        self.stages = [Stages(values, self.method) for values in self.values] if self.method.stages else []
         integrates, accumulator = self.method.path.integrates, self.method.accumulator
         self.rounding = Rounding(
             self.score, self.targets, self.answerer.dtype, self.memory, accumulator, integrates=integrates
@@ -219,7 +218,7 @@ class Call:
         term = self.method.accumulator.term(step)
         self.values[target].index_add_(0, owner.to(self.values.device), term.to(self.values))
         if self.stages:
-            self.stages[target].add(owner, step, term)
+            self.stages[target].add(owner, step)
         if step.reading.slope is not None:
             self.through[target].index_add_(0, owner, step.weight * step.reading.slope)
 
@@ -257,7 +256,7 @@ class Call:
                 rounding=self.rounding.of(k, self.ledgers[k].trace),
                 findings=[*findings, *self.rounding.findings(k), *about_target(target, self.aims.score[k])],
                 provenance=made,
-                parts={"stages": self.stages[k].maps()} if self.stages else {},
+                parts={"stages": self.stages[k].maps(self.values[k])} if self.stages else {},
                 structured=self.score.inputs.structured if at_input else None,
             )
             for k, target in enumerate(self.targets)
@@ -270,6 +269,7 @@ class Call:
             "method_name": self.method.name,
             "method": repr(self.method),
             "site": "input" if place is None else place.label,
+            "unit": "score" if self.method.accumulator.multiplies else "score per unit of the site",
             "model": model_name(score.model),
             "model_digest": model_digest(score.model),
             "input_digest": inputs_digest(self.score.inputs.entries),
