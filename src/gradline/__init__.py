@@ -2,101 +2,104 @@
 
 >>> import gradline as gl
 >>> a = gl.explain(model, x, target=243)          # doctest: +SKIP
+
+Every name is loaded when it is first used, so that the command line answers before PyTorch is there.
 """
 
-from gradline import methods
-from gradline.adapters import ImageCase, demo_photo, explain_image, image_case
-from gradline.core import accumulators, baselines, paths, rules
-from gradline.core.method import Method
-from gradline.diagnosis import Diagnosis, doctor
-from gradline.engine import attribute, explain
-from gradline.errors import (
-    BaselineError,
-    GradlineError,
-    InputError,
-    MemoryBudgetError,
-    MissingExtra,
-    ModelError,
-    SiteError,
-    StorageError,
-    TargetError,
-)
-from gradline.question import (
-    Box,
-    Contrast,
-    Element,
-    Entry,
-    Function,
-    Input,
-    LabelProbability,
-    Layer,
-    Logit,
-    LogProbability,
-    Loss,
-    Margin,
-    Neuron,
-    Predicted,
-    Probability,
-    Region,
-    Score,
-    Site,
-    Target,
-    derivatives,
-    sites,
-    targets,
-)
-from gradline.result import Attribution, Curve, Finding, load
-from gradline.status import Status
+from typing import TYPE_CHECKING
 
-__all__ = [
-    "Attribution",
-    "BaselineError",
-    "Box",
-    "Contrast",
-    "Curve",
-    "Diagnosis",
-    "Element",
-    "Entry",
-    "Finding",
-    "Function",
-    "GradlineError",
-    "ImageCase",
-    "Input",
-    "InputError",
-    "LabelProbability",
-    "Layer",
-    "LogProbability",
-    "Logit",
-    "Loss",
-    "Margin",
-    "MemoryBudgetError",
-    "Method",
-    "MissingExtra",
-    "ModelError",
-    "Neuron",
-    "Predicted",
-    "Probability",
-    "Region",
-    "Score",
-    "Site",
-    "SiteError",
-    "Status",
-    "StorageError",
-    "Target",
-    "TargetError",
-    "accumulators",
-    "attribute",
-    "baselines",
-    "demo_photo",
-    "derivatives",
-    "doctor",
-    "explain",
-    "explain_image",
-    "image_case",
-    "load",
-    "methods",
-    "paths",
-    "rules",
-    "sites",
-    "targets",
-]
+from gradline.lazy import loader, names_of
+
+if TYPE_CHECKING:
+    from gradline import methods as methods
+    from gradline import plots as plots
+    from gradline import report as report
+    from gradline.adapters import ImageCase as ImageCase
+    from gradline.adapters import demo_photo as demo_photo
+    from gradline.adapters import explain_image as explain_image
+    from gradline.adapters import image_case as image_case
+    from gradline.adapters import models as models
+    from gradline.comparison import Comparison as Comparison
+    from gradline.comparison import compare as compare
+    from gradline.core import accumulators as accumulators
+    from gradline.core import baselines as baselines
+    from gradline.core import paths as paths
+    from gradline.core import rules as rules
+    from gradline.core.method import Method as Method
+    from gradline.diagnosis import Diagnosis as Diagnosis
+    from gradline.diagnosis import doctor as doctor
+    from gradline.engine import attribute as attribute
+    from gradline.engine import explain as explain
+    from gradline.errors import BaselineError as BaselineError
+    from gradline.errors import GradlineError as GradlineError
+    from gradline.errors import InputError as InputError
+    from gradline.errors import MemoryBudgetError as MemoryBudgetError
+    from gradline.errors import MissingExtra as MissingExtra
+    from gradline.errors import ModelError as ModelError
+    from gradline.errors import SiteError as SiteError
+    from gradline.errors import StorageError as StorageError
+    from gradline.errors import TargetError as TargetError
+    from gradline.question import Box as Box
+    from gradline.question import Contrast as Contrast
+    from gradline.question import Element as Element
+    from gradline.question import Entry as Entry
+    from gradline.question import Function as Function
+    from gradline.question import Input as Input
+    from gradline.question import LabelProbability as LabelProbability
+    from gradline.question import Layer as Layer
+    from gradline.question import Logit as Logit
+    from gradline.question import LogProbability as LogProbability
+    from gradline.question import Loss as Loss
+    from gradline.question import Margin as Margin
+    from gradline.question import Neuron as Neuron
+    from gradline.question import Predicted as Predicted
+    from gradline.question import Probability as Probability
+    from gradline.question import Region as Region
+    from gradline.question import Score as Score
+    from gradline.question import Site as Site
+    from gradline.question import Target as Target
+    from gradline.question import derivatives as derivatives
+    from gradline.question import sites as sites
+    from gradline.question import targets as targets
+    from gradline.result import Attribution as Attribution
+    from gradline.result import Curve as Curve
+    from gradline.result import Finding as Finding
+    from gradline.result import load as load
+    from gradline.status import Status as Status
+
+_HOME = names_of(
+    {
+        "gradline.adapters": "ImageCase demo_photo explain_image image_case",
+        "gradline.adapters.models": "models",
+        "gradline.comparison": "Comparison compare",
+        "gradline.core.accumulators": "accumulators",
+        "gradline.core.baselines": "baselines",
+        "gradline.core.method": "Method",
+        "gradline.core.paths": "paths",
+        "gradline.core.rules": "rules",
+        "gradline.diagnosis": "Diagnosis doctor",
+        "gradline.engine": "attribute explain",
+        "gradline.errors": "BaselineError GradlineError InputError MemoryBudgetError MissingExtra ModelError SiteError "
+        "StorageError TargetError",
+        "gradline.methods": "methods",
+        "gradline.plots": "plots",
+        "gradline.question": "Box Contrast Element Entry Function Input LabelProbability Layer LogProbability Logit "
+        "Loss Margin Neuron Predicted Probability Region Score Site Target",
+        "gradline.question.derivatives": "derivatives",
+        "gradline.question.sites": "sites",
+        "gradline.question.targets": "targets",
+        "gradline.report": "report",
+        "gradline.result": "Attribution Curve Finding load",
+        "gradline.status": "Status",
+    }
+)
+"""What is public, and the module it lives in."""
+
+__all__ = sorted(_HOME)
+
+if not TYPE_CHECKING:
+    __getattr__ = loader(__name__, _HOME)
+
+
+def __dir__() -> list[str]:
+    return __all__
