@@ -1,0 +1,125 @@
+"""`gl.compare`: several methods, or one from several baselines, on the same question."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from gradline.core.method import Method
+from gradline.engine import attribute
+from gradline.errors import InputError
+from gradline.question import Score
+from gradline.result import Attribution
+from gradline.result.card import number, percent
+from gradline.result.structure import flat
+
+
+@dataclass(frozen=True, eq=False)
+class Comparison:
+    """Attributions of the same examples by name, and what is known of each.
+
+    `table`: one row a method and example, JSON-ready: `method`, `example`, `status`, `error_estimate`,
+    `completeness_gap`, `evaluations`, `forward_evaluations`; None where there is no number.
+    """
+
+    attributions: Mapping[str, Attribution]
+    table: tuple[dict[str, Any], ...]
+
+    def agreement(self, i: int = 0, *, absolute: bool = False, dim: int | tuple[int, ...] | None = None) -> Tensor:
+        """Spearman's rank correlation of the maps of example i, each with each: float64 `(M, M)` in [−1, 1].
+
+        Over all features, or over their sums along `dim`, such as 1 for the channels of images; `absolute`: of sizes
+        instead of signed contributions. Ties share their mean rank; a map that is constant agrees with nothing (NaN).
+        High agreement does not make a map right, low agreement says that the choice matters.
+        """
+        chosen = [a[i] for a in self.attributions.values()]
+        values = [a.values if dim is None else a.sum(dim) for a in chosen]
+        maps = torch.stack([flat(v)[0].cpu().double() for v in values])
+        return rank_correlation(maps.abs() if absolute else maps)
+
+    def __repr__(self) -> str:
+        width = max(len(name) for name in self.attributions)
+        lines = []
+        for row in self.table:
+            error = "" if row["error_estimate"] is None else f", estimated map error {percent(row['error_estimate'])}"
+            gap = "" if row["completeness_gap"] is None else f", gap {number(row['completeness_gap'])}"
+            cost = f", {row['evaluations']} gradient{'s' * (row['evaluations'] != 1)}"
+            lines.append(f"{row['method']:<{width}}  {row['example']}: {row['status']}{error}{gap}{cost}")
+        return "\n".join(lines)
+
+
+def compare(
+    score: Score,
+    x: Any,
+    methods: Mapping[str, Method],
+    *,
+    tol: float | None = None,
+    steps: int | None = None,
+    max_evaluations: int = 512,
+    names: Any = None,
+    seed: int = 0,
+    memory: int | str | None = None,
+    progress: bool = False,
+) -> Comparison:
+    """Attribute `score` to x by each of `methods`, by the names they are given here.
+
+    A method with another baseline is `method.starting_at(baseline)`. `tol` and `steps` go to the methods that take
+    them; the rest as in `attribute`. Raises `InputError` and whatever `attribute` raises.
+    """
+    if not isinstance(methods, Mapping) or not methods or not all(isinstance(m, Method) for m in methods.values()):
+        raise InputError('methods by name, such as {"ig": gl.methods.integrated_gradients()}', repr(methods))
+    if score.asks_several:
+        raise InputError("one target for all methods", "a list of targets")
+    attributions = {
+        name: attribute(
+            score,
+            x,
+            method,
+            tol=tol if method.estimates else None,
+            steps=steps if method.path.integrates else None,
+            max_evaluations=max_evaluations,
+            names=names,
+            seed=seed,
+            memory=memory,
+            progress=progress,
+        )
+        for name, method in methods.items()
+    }
+    return Comparison(attributions, tuple(_row(name, a, i) for name, a in attributions.items() for i in range(len(a))))
+
+
+def rank_correlation(maps: Tensor) -> Tensor:
+    """Spearman's rank correlation between the rows of `maps (M, D)`: `(M, M)`; NaN for constant rows."""
+    ranks = torch.from_numpy(np.stack([_ranks(row) for row in maps.detach().cpu().numpy()]))
+    centred = ranks - ranks.mean(1, keepdim=True)
+    norm = centred.norm(dim=1)
+    correlation: Tensor = centred @ centred.T / (norm[:, None] * norm)
+    return correlation.clamp(-1, 1)
+
+
+def _ranks(values: np.ndarray) -> np.ndarray:
+    """The rank of every value, equal ones sharing their mean rank."""
+    _, place, count = np.unique(values, return_inverse=True, return_counts=True)
+    return np.asarray((np.cumsum(count) - (count - 1) / 2)[place])
+
+
+def _row(name: str, a: Attribution, i: int) -> dict[str, Any]:
+    return {
+        "method": name,
+        "example": a.names[i],
+        "status": a.status[i].value,
+        "error_estimate": _plain(a.error_estimate, i),
+        "completeness_gap": _plain(a.completeness_gap, i),
+        "evaluations": int(a.evaluations[i]),
+        "forward_evaluations": int(a.forward_evaluations[i]),
+    }
+
+
+def _plain(values: Tensor | None, i: int) -> float | None:
+    """For JSON, which has no NaN."""
+    return None if values is None or not torch.isfinite(values[i]) else float(values[i])
