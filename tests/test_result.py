@@ -219,10 +219,23 @@ def test_provenance_tells_how_to_repeat_it(arguments, own):
     model = nn.Linear(3, 2)
     a = gl.explain(model, ONES, 1, seed=5, memory="1MiB", **arguments)
     common = {"gradline", "torch", "python", "platform", "device", "dtype", "threads", "created", "method_name"}
-    common |= {"method", "site", "model", "model_digest", "input_digest", "seed", "memory", "seconds", "target"}
+    common |= {
+        "method",
+        "site",
+        "model",
+        "model_digest",
+        "input_digest",
+        "seed",
+        "memory",
+        "seconds",
+        "target",
+        "unit",
+        "paths",
+    }
     assert set(a.provenance) == common | set(own)
     assert {k: a.provenance[k] for k in own} == own
     assert a.provenance["model"] == "torch.nn.modules.linear.Linear"
+    assert a.provenance["unit"] == ("score per unit of the site" if "method" in arguments else "score")
     assert (a.provenance["seed"], a.provenance["memory"], a.provenance["site"]) == (5, 2**20, "input")
     assert (a.provenance["device"], a.provenance["dtype"], a.provenance["threads"]) == ("cpu", "float32", 1)
     assert json.loads(json.dumps(dict(a.provenance))) == dict(a.provenance)

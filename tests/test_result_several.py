@@ -109,7 +109,7 @@ def test_sums_and_moves_go_into_every_entry():
 @pytest.mark.parametrize(("x", "shape"), [(TUPLE, "0: 3×2×2, 1: 1"), (DICT, "image: 3×2×2, age: 1")])
 def test_the_card_names_every_entry(x, shape):
     a = explained(x)
-    assert repr(a).splitlines()[0] == f"integrated-gradients of logit of class 0: 2 examples of shape {shape}"
+    assert repr(a).splitlines()[0] == f"integrated-gradients of the output: 2 examples of shape {shape}"
     assert f"of shape {shape}" in repr(a[0])
     assert "image: 3×2×2" in explained(DICT)._repr_html_()
 

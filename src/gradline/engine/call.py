@@ -273,6 +273,7 @@ class Call:
             "model": model_name(score.model),
             "model_digest": model_digest(score.model),
             "input_digest": inputs_digest(self.score.inputs.entries),
+            "paths": self.method.draws,
             "seed": self.seed,
             "memory": self.memory.limit,
             "seconds": round(seconds, 3),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
@@ -20,22 +20,30 @@ class ClassTarget(Target):
     """A column of the output, on some scale. `index`: of the class; a tensor of N indices means one each example.
 
     The output is a tensor `(R, classes)` or `(R,)`, has one as its `logits`, or is a tuple with no other tensor.
+    `only`: it has no other column, which is known once the target is frozen.
     """
 
     index: Index
+    only: bool = field(default=False, kw_only=True, repr=False)
 
     @abstractmethod
     def scale(self, table: Tensor) -> Tensor:
         """The output `(R, classes)` on the scale that is explained."""
 
     def freeze(self, output: Any, rows: int) -> Target:
-        return replace(self, index=check_index(self.index, table(output, rows).shape[1], rows))
+        columns = table(output, rows).shape[1]
+        return replace(self, index=check_index(self.index, columns, rows), only=columns == 1)
 
     def pick(self, output: Any, owner: Tensor) -> Tensor:
         return column(self.scale(table(output, len(owner))), self.index, owner)
 
+    @property
+    def scale_name(self) -> str:
+        """The scale in words."""
+        return type(self).__name__.lower()
+
     def describe(self, example: int) -> str:
-        return f"{type(self).__name__.lower()} of class {at(self.index, example)}"
+        return self.scale_name if self.only else f"{self.scale_name} of class {at(self.index, example)}"
 
     def margin(self) -> Target:
         return Margin(self.index)
@@ -46,6 +54,9 @@ class Logit(ClassTarget):
 
     def scale(self, table: Tensor) -> Tensor:
         return table
+
+    def describe(self, example: int) -> str:
+        return "the output" if self.only else super().describe(example)
 
 
 class Probability(ClassTarget):
@@ -65,8 +76,9 @@ class LogProbability(ClassTarget):
         table = table.to(wide(table))
         return functional.logsigmoid(table) if table.shape[1] == 1 else torch.log_softmax(table, 1)
 
-    def describe(self, example: int) -> str:
-        return f"log-probability of class {at(self.index, example)}"
+    @property
+    def scale_name(self) -> str:
+        return "log-probability"
 
 
 class LabelProbability(ClassTarget):
