@@ -1,43 +1,44 @@
-"""The catalogue: every method is one expression, with the papers behind it."""
+"""The catalogue: every method is one expression, with the papers behind it.
 
-from collections.abc import Callable
+Methods are loaded when they are first used; `CATALOGUE` and `names()` say what there is without PyTorch.
+"""
 
-from gradline.core.method import Method
+from importlib import import_module
+from typing import TYPE_CHECKING
+
 from gradline.errors import InputError
-from gradline.methods.gradients import gradient, gradient_x_input
-from gradline.methods.inside import conductance, internal_influence
-from gradline.methods.integrated import integrated_gradients
-from gradline.methods.references import REFERENCES, Reference
+from gradline.lazy import loader
+from gradline.methods.catalogue import CATALOGUE as CATALOGUE
+from gradline.methods.catalogue import Entry as Entry
+from gradline.methods.catalogue import names as names
+from gradline.methods.references import REFERENCES as REFERENCES
+from gradline.methods.references import Reference as Reference
 
-_CATALOGUE: tuple[Callable[[], Method], ...] = (integrated_gradients, gradient, gradient_x_input)
+if TYPE_CHECKING:
+    from gradline.core.method import Method
+    from gradline.methods.gradients import gradient as gradient
+    from gradline.methods.gradients import gradient_x_input as gradient_x_input
+    from gradline.methods.inside import conductance as conductance
+    from gradline.methods.inside import internal_influence as internal_influence
+    from gradline.methods.integrated import integrated_gradients as integrated_gradients
+else:
+    __getattr__ = loader(__name__, {entry.function: f"{__name__}.{entry.module}" for entry in CATALOGUE})
 
-_AT_A_LAYER: tuple[Callable[[object], Method], ...] = (conductance, internal_influence)
+_MADE = [entry.function for entry in CATALOGUE]
+
+__all__ = sorted(["CATALOGUE", "REFERENCES", "Entry", "Reference", "by_name", "names", *_MADE])
 
 
-def names() -> list[str]:
-    """The kebab-case names of the methods that need no argument, as on the command line."""
-    return [make().name for make in _CATALOGUE]
+def __dir__() -> list[str]:
+    return __all__
 
 
-def by_name(name: str) -> Method:
+def by_name(name: str) -> "Method":
     """The method of that name with its defaults. Raises `InputError` with the names there are."""
-    for make in _CATALOGUE:
-        if (method := make()).name == name:
-            return method
-    for at in _AT_A_LAYER:
-        if at.__name__ == name.replace("-", "_"):
-            raise InputError(f"a layer for {name}, as in gl.methods.{at.__name__}(gl.Layer('features.3'))")
-    raise InputError(f"a method out of {', '.join(names())}", repr(name))
-
-
-__all__ = [
-    "REFERENCES",
-    "Reference",
-    "by_name",
-    "conductance",
-    "gradient",
-    "gradient_x_input",
-    "integrated_gradients",
-    "internal_influence",
-    "names",
-]
+    entry = next((e for e in CATALOGUE if e.name == name), None)
+    if entry is None:
+        raise InputError(f"a method out of {', '.join(names())}", repr(name))
+    if entry.layer:
+        raise InputError(f"a layer for {name}, as in gl.methods.{entry.function}(gl.Layer('features.3'))")
+    made: Method = getattr(import_module(f"{__name__}.{entry.module}"), entry.function)()
+    return made
