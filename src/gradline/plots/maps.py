@@ -1,4 +1,4 @@
-"""From an attribution of a photo to pictures: arrays only, one colour scale for all of them."""
+"""From an attribution to pictures: arrays only, one colour scale for all of them."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import torch
 from gradline.core.baselines import Blur, Group
 from gradline.errors import InputError
 from gradline.result import Attribution
+from gradline.result.structure import named, shape_of
 
 QUANTILE = 0.99
 """Share of pixels that lie within the colour scale; the rest is drawn in the full colour, and the legend says so."""
@@ -44,21 +45,50 @@ def picture(a: Attribution, photo: np.ndarray, i: int = 0) -> Picture:
 
     Raises `InputError` if the shapes do not belong together.
     """
-    if a.values.ndim != 4 or photo.shape != (*a.values.shape[2:], 3):
+    i = example(a, i)
+    values = only_tensor(a)
+    if values.ndim != 4 or photo.shape != (*values.shape[2:], 3):
         raise InputError(
-            "an attribution (N, C, H, W) and its photo (H, W, 3)", f"{tuple(a.values.shape)} and {photo.shape}"
+            "an attribution (N, C, H, W) and its photo (H, W, 3)", f"{tuple(values.shape)} and {photo.shape}"
         )
-    pixels = a.values[i].double().sum(0).cpu().numpy()
+    pixels = summed(a, i)
     scale = colour_scale(pixels)
     return Picture(
         pixels=pixels,
         scale=scale,
-        clipped=float((np.abs(pixels) > scale).mean()),
+        clipped=clipped(pixels, scale),
         photo=photo,
         map=colours(pixels, scale),
         overlay=overlay(pixels, scale, photo),
         spotlight=spotlight(pixels, photo),
     )
+
+
+def example(a: Attribution, i: int) -> int:
+    """i as an index from the front; `InputError` if there is no such example."""
+    if isinstance(i, bool) or not isinstance(i, int) or not -len(a) <= i < len(a):
+        raise InputError(f"an example from 0 to {len(a) - 1}" if len(a) else "an attribution with examples", repr(i))
+    return i % len(a)
+
+
+def only_tensor(a: Attribution) -> torch.Tensor:
+    """The values as one tensor `(N, *F)`; `InputError` where the model has several inputs."""
+    entries = named(a.values)
+    if len(entries) != 1:
+        raise InputError("an attribution of one tensor", shape_of(a.values), "gl.plots.bars shows several inputs")
+    return next(iter(entries.values()))
+
+
+def summed(a: Attribution, i: int = 0) -> np.ndarray:
+    """What a map shows of example i: `(C, H, W)` summed over channels, `(H, W)` and `(D,)` as they are; float64.
+
+    Raises `InputError` for several inputs and for more than three axes.
+    """
+    values = only_tensor(a)[example(a, i)].detach().cpu().double().numpy()
+    if values.ndim > 3:
+        remedy = "gl.plots.bars sums over axes"
+        raise InputError("a map with up to three axes: (D,), (H, W) or (C, H, W)", shape_of(a.values), remedy)
+    return np.asarray(values.sum(0) if values.ndim == 3 else np.atleast_1d(values))
 
 
 def colour_scale(pixels: np.ndarray) -> float:
@@ -67,6 +97,11 @@ def colour_scale(pixels: np.ndarray) -> float:
     if not size.size:
         return 0.0
     return float(np.quantile(size, QUANTILE)) or float(size.max())
+
+
+def clipped(pixels: np.ndarray, scale: float) -> float:
+    """Share of the contributions that lie beyond the scale; those that are not finite do not count."""
+    return float((np.abs(pixels[np.isfinite(pixels)]) > scale).sum() / pixels.size) if pixels.size else 0.0
 
 
 def colours(pixels: np.ndarray, scale: float) -> np.ndarray:
@@ -89,6 +124,14 @@ def spotlight(pixels: np.ndarray, photo: np.ndarray) -> np.ndarray:
     top = np.quantile(local, 0.98)
     light = np.clip(local / top, 0, 1) if top > 0 else np.zeros_like(local)
     return (photo * (0.12 + 0.88 * light[..., None])).round().astype(np.uint8)
+
+
+def blocks(pixels: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
+    """A map `(H, W)` summed over square blocks, so that `shape` of them cover it, the last ones less than full."""
+    height, width = pixels.shape
+    side = max(-(-height // shape[0]), -(-width // shape[1]))
+    padded = np.pad(pixels, ((0, shape[0] * side - height), (0, shape[1] * side - width)))
+    return np.asarray(padded.reshape(shape[0], side, shape[1], side).sum((1, 3)))
 
 
 def _tint(pixels: np.ndarray, scale: float, base: np.ndarray) -> np.ndarray:

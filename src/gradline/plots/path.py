@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from gradline.plots.maps import example
+from gradline.plots.subject import photo_of
 from gradline.result import Attribution
 
 SATURATED = 0.9
@@ -17,6 +19,8 @@ class PathPanel:
     """Arrays for plotting, ascending in t. `t`, `score (n + 2,)`: with both ends; `nodes`, `gradient_norm (n,)`.
 
     `saturation`: first t at which the score has made `SATURATED` of its whole change; NaN if it does not change.
+    `paths`: how many the map is a mean over. Of several this is the first, and its start, whose score is not known
+    alone, is left out: `t`, `score (n + 1,)`, no `saturation`.
     """
 
     t: np.ndarray
@@ -24,15 +28,20 @@ class PathPanel:
     nodes: np.ndarray
     gradient_norm: np.ndarray
     saturation: float
+    paths: int = 1
 
 
 def path_panel(a: Attribution, i: int = 0) -> PathPanel | None:
     """The panel of example i; None for methods without a path."""
+    i = example(a, i)
     if a.baseline_score is None:
         return None
-    curve = a.curve[i]
+    curve, photo = a.curve[i], photo_of(a, i)
+    paths = int(a.provenance.get("paths", 1)) if photo is None else photo.paths
     t = np.concatenate([[0.0], curve.t, [1.0]])
     score = np.concatenate([[float(a.baseline_score[i])], curve.score, [float(a.score[i])]])
+    if paths > 1:
+        return PathPanel(t[1:], score[1:], curve.t, curve.gradient_norm, float("nan"), paths)
     return PathPanel(t, score, curve.t, curve.gradient_norm, _saturation(t, score))
 
 

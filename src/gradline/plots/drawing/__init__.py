@@ -1,0 +1,1 @@
+"""What needs matplotlib: `gradline.plots` loads it with the first figure."""
