@@ -7,7 +7,7 @@ import pytest
 import torch
 
 import gradline as gl
-from gradline.result.card import percent
+from gradline.result.card import percent, rows
 
 
 def parabola(x):
@@ -34,7 +34,7 @@ ONES = torch.ones(1, 3)
             {"model": parabola},
             gl.Status.CONVERGED,
             [
-                "integrated-gradients of logit of class 0: 1 example of shape 3",
+                "integrated-gradients of the output: 1 example of shape 3",
                 "converged: estimated map error",
                 "asked for 5.0 %",
                 "score F(x)        3\n",
@@ -88,7 +88,7 @@ ONES = torch.ones(1, 3)
         (
             {"model": parabola, "method": gl.methods.gradient()},
             gl.Status.NO_CLAIM,
-            ["gradient of logit of class 0", "no claim: this method has no error estimate", "1 gradient"],
+            ["gradient of the output", "no claim: this method has no error estimate", "1 gradient"],
         ),
     ],
     ids=lambda value: value.value if isinstance(value, gl.Status) else None,
@@ -116,7 +116,7 @@ def mixed():
 
 def test_a_card_of_several_lists_them_and_counts_them():
     card = repr(mixed()).splitlines()
-    assert card[0] == "integrated-gradients of logit of class 0: 6 examples of shape 3"
+    assert card[0] == "integrated-gradients of the output: 6 examples of shape 3"
     assert [line.split()[0] for line in card[1:7]] == ["zero", "one", "two", "three", "four", "five"]
     assert "converged" in card[1]
     assert "NOT converged" in card[4]
@@ -162,13 +162,61 @@ def test_shares_have_two_digits(share, text):
     assert percent(share) == text
 
 
+class Table(HTMLParser):
+    """The tags of a fragment, and the cells of its lines."""
+
+    def __init__(self, html):
+        super().__init__()
+        self.tags, self.lines, self.inside = [], [], ""
+        self.feed(html)
+
+    def handle_starttag(self, tag, attributes):
+        self.tags.append(tag)
+        self.inside = tag
+        if tag == "tr":
+            self.lines.append([])
+        if tag in ("th", "td"):
+            self.lines[-1].append("")
+
+    def handle_endtag(self, tag):
+        self.inside = "" if tag == "style" else self.inside
+
+    def handle_data(self, data):
+        if self.lines and self.inside != "style" and self.lines[-1]:
+            self.lines[-1][-1] += data
+
+
+def test_the_notebook_card_of_one_says_the_same_as_the_text():
+    a = gl.explain(jumpy, ONES, max_evaluations=9, tol=0.001)
+    card = Table(a._repr_html_())
+    assert [line[0] for line in card.lines] == [label for label, _ in rows(a, 0)]
+    assert [line[1] for line in card.lines[:-1]] == [text for _, text in rows(a, 0)][:-1]  # the last one holds the list
+    assert dict(map(tuple, card.lines))["verdict"].startswith("NOT converged")
+    assert 'class="bad"' in a._repr_html_()
+    assert "<b>GL201</b>" in a._repr_html_()
+
+
+def test_the_notebook_card_of_several_is_a_table():
+    card = Table(mixed()._repr_html_())
+    assert card.lines[0] == ["example", "verdict", "score F(x)", "evaluations"]
+    assert [line[0] for line in card.lines[1:7]] == ["zero", "one", "two", "three", "four", "five"]
+    assert card.lines[7][0].startswith("2 converged, 1 flat, 1 nonfinite, 2 budget exhausted")
+    many = Table(gl.explain(parabola, torch.ones(20, 3), steps=1)._repr_html_())
+    assert [line[0][:13] for line in many.lines[-2:]] == ["… and 12 more", "20 fixed"]
+    none = gl.explain(parabola, torch.ones(2, 3), steps=1)[:0]
+    assert "0 examples" in none._repr_html_()
+
+
+def test_a_card_of_several_targets_names_them():
+    two = lambda x: torch.stack([x.sum(1), x.square().sum(1)], 1)  # noqa: E731
+    card = Table(gl.explain(two, torch.ones(2, 3), torch.tensor([0, 1]), steps=1)._repr_html_())
+    assert card.lines[0][:3] == ["example", "target", "verdict"]
+    assert [line[1] for line in card.lines[1:3]] == ["logit of class 0", "logit of class 1"]
+
+
 def test_the_notebook_card_escapes_what_it_shows():
     evil = "<script>alert(1)</script>"
     a = gl.explain(parabola, torch.ones(2, 3), steps=1, names=[evil, "b & c"])
-    tags = []
-    parser = HTMLParser()
-    parser.handle_starttag = lambda tag, attributes: tags.append(tag)
-    parser.feed(a._repr_html_())
-    assert tags == ["pre"]
-    assert "&lt;script&gt;" in a._repr_html_()
-    assert "b &amp; c" in a._repr_html_()
+    card = Table(a._repr_html_())
+    assert "script" not in card.tags
+    assert [line[0] for line in card.lines[1:3]] == [evil, "b & c"]

@@ -1,7 +1,29 @@
-"""One attribution of a photo as one HTML file or one PNG: the verdict, the pictures, the path, the provenance."""
+"""What an attribution of a photo looks like: the verdict, the pictures, the path, the provenance, in one HTML file.
 
-from gradline.report.figure import write_png
-from gradline.report.page import write_html
-from gradline.report.subject import Subject
+`write_html`: a page that opens from disk; `fragment`: a part of a notebook; `widget`: the same with controls that
+Python sees; `write_comparison`: several methods side by side.
+"""
 
-__all__ = ["Subject", "write_html", "write_png"]
+from typing import TYPE_CHECKING
+
+from gradline.lazy import loader, names_of
+from gradline.report.photo import OtherBaseline, Photo
+
+if TYPE_CHECKING:
+    from gradline.report.grid import write_comparison as write_comparison
+    from gradline.report.notebook import widget as widget
+    from gradline.report.page import fragment as fragment
+    from gradline.report.page import write_html as write_html
+else:
+    __getattr__ = loader(
+        __name__,
+        names_of(
+            {
+                "gradline.report.grid": "write_comparison",
+                "gradline.report.notebook": "widget",
+                "gradline.report.page": "fragment write_html",
+            }
+        ),
+    )
+
+__all__ = ["OtherBaseline", "Photo", "fragment", "widget", "write_comparison", "write_html"]

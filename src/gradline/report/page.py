@@ -1,84 +1,78 @@
-"""The report as one HTML file: no network, no script, light and dark."""
+"""The report of one photo as HTML: a page that opens from disk, or a fragment for notebooks. No network."""
 
 from __future__ import annotations
 
-import base64
-import io
+import json
+import secrets
+from functools import cache
 from importlib.resources import files
 from pathlib import Path
-
-import numpy as np
+from typing import Any
 
 from gradline.errors import MissingExtra
-from gradline.plots import PathPanel
-from gradline.report.subject import Subject
+from gradline.report.chart import across
+from gradline.report.content import content
+from gradline.report.photo import Photo
+from gradline.result import Attribution
+from gradline.result.card import percent
 from gradline.result.storage import write_atomically
 
-WIDTH, HEIGHT = 720.0, 240.0
-"""Drawing area of the path panel, in SVG units."""
+SCRIPTS = ("numbers.js", "controls.js", "map.js", "path.js", "report.js")
+"""The parts of the script, in order: one bundle for pages, notebooks and the widget."""
 
 
-def write_html(subject: Subject, path: str | Path) -> Path:
-    """Write the page. Raises `StorageError`, `MissingExtra`."""
-    text = render(subject)
+def write_html(a: Attribution, photo: Photo, path: str | Path) -> Path:
+    """Write the report of the first example as one file. Raises `InputError`, `StorageError`, `MissingExtra`."""
+    text = page(a, photo)
     return write_atomically(Path(path), lambda p: p.write_text(text, "utf-8"))
 
 
-def render(subject: Subject) -> str:
-    """The page as text."""
+def page(a: Attribution, photo: Photo) -> str:
+    """The whole page."""
+    return rendered("report.html.jinja", content(a, photo), name="report", whole=True)
+
+
+def fragment(a: Attribution, photo: Photo) -> str:
+    """The report as a part of another page: its own style, script and names. Raises `InputError`, `MissingExtra`."""
+    return rendered("report.html.jinja", content(a, photo), name=f"gradline-{secrets.token_hex(4)}", whole=False)
+
+
+def rendered(template: str, found: dict[str, Any], *, name: str, whole: bool, bare: bool = False) -> str:
+    """A template with what is shown; `name`: of the root element; `whole`: a page by itself; `bare`: markup alone."""
+    parts = {"numbers": as_json(found["data"]), "style": style(), "script": script()}
+    return str(_environment().get_template(template).render(**found, **parts, name=name, whole=whole, bare=bare))
+
+
+def as_json(data: object) -> str:
+    """JSON that can stand inside a script element, whatever names are in it."""
+    text = json.dumps(data, allow_nan=False, separators=(",", ":"))
+    return text.replace("&", "\\u0026").replace("<", "\\u003c").replace(">", "\\u003e")
+
+
+@cache
+def style() -> str:
+    """The one style sheet."""
+    return _read("assets/report.css")
+
+
+@cache
+def script() -> str:
+    """The one script: defines `start` and `render`, touches nothing."""
+    return "".join(_read(f"assets/{name}") for name in SCRIPTS)
+
+
+def _read(name: str) -> str:
+    return files("gradline.report").joinpath(name).read_text("utf-8")
+
+
+@cache
+def _environment() -> Any:
     try:
-        from jinja2 import Environment, StrictUndefined
+        from jinja2 import Environment, FunctionLoader, StrictUndefined
     except ImportError as error:
         raise MissingExtra("writing a report", "report") from error
-    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    source = files("gradline.report").joinpath("page.html.jinja").read_text("utf-8")
-    shown = subject.picture
-    low, high, beyond = subject.legend(shown)
-    panel = subject.path
-    return environment.from_string(source).render(
-        subject=subject,
-        made=subject.attribution.provenance,
-        findings=subject.attribution.findings,
-        photo=data_uri(shown.photo),
-        map=data_uri(shown.map),
-        overlay=data_uri(shown.overlay),
-        spotlight=data_uri(shown.spotlight),
-        low=low,
-        high=high,
-        beyond=beyond,
-        path=None if panel is None else drawing(panel),
-        sentence="" if panel is None else subject.path_sentence(panel),
-    )
-
-
-def data_uri(image: np.ndarray) -> str:
-    """A uint8 image `(H, W, 3)` as an inline PNG."""
-    from PIL import Image
-
-    buffer = io.BytesIO()
-    Image.fromarray(image).save(buffer, "PNG", optimize=True)
-    return f"data:image/png;base64,{base64.b64encode(buffer.getvalue()).decode()}"
-
-
-def drawing(panel: PathPanel) -> dict[str, object]:
-    """Coordinates of the path panel in a `WIDTH × HEIGHT` box, y downwards."""
-    low, high = float(np.nanmin(panel.score)), float(np.nanmax(panel.score))
-    span = (high - low) or 1.0
-    top = float(np.nanmax(panel.gradient_norm, initial=0.0)) or 1.0
-
-    def line(t: np.ndarray, share: np.ndarray) -> str:
-        keep = np.isfinite(share)
-        return " ".join(f"{x * WIDTH:.1f},{(1 - y) * HEIGHT:.1f}" for x, y in zip(t[keep], share[keep], strict=True))
-
-    norm = line(panel.nodes, panel.gradient_norm / top)
-    return {
-        "width": WIDTH,
-        "height": HEIGHT,
-        "score": line(panel.t, (panel.score - low) / span),
-        "norm": f"{panel.nodes[0] * WIDTH:.1f},{HEIGHT} {norm} {panel.nodes[-1] * WIDTH:.1f},{HEIGHT}",
-        "nodes": [round(float(t) * WIDTH, 1) for t in panel.nodes],
-        "low": low,
-        "high": high,
-        "top": top,
-        "saturation": None if np.isnan(panel.saturation) else round(panel.saturation * WIDTH, 1),
-    }
+    loader = FunctionLoader(lambda name: _read(f"templates/{name}"))
+    made = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, loader=loader)
+    made.globals["across"] = across
+    made.filters["percent"] = percent
+    return made

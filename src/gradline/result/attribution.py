@@ -11,9 +11,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from gradline.errors import StorageError
 from gradline.result.finding import Finding
+from gradline.result.shown import Shown
 from gradline.result.structure import Structured, mapped
 from gradline.status import Status
+
+PICTURES = (".html", ".png", ".svg", ".pdf")
+"""Suffixes of files that show an attribution."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,6 +49,8 @@ class Attribution:
     target in words.
     `curve[i]`: what was seen along the path of example i (its first, if several baselines are averaged).
     `parts`, `details`: what particular methods add. `findings`: numbered remarks. `provenance`: how it was made.
+    `shown`: what each example looks like, from an adapter that knows (a photo); empty from bare tensors. It makes the
+    report, and is not saved.
     """
 
     values: Structured
@@ -61,6 +68,7 @@ class Attribution:
     parts: Mapping[str, Tensor] = field(default_factory=dict)
     details: Mapping[str, Any] = field(default_factory=dict)
     provenance: Mapping[str, Any] = field(default_factory=dict)
+    shown: tuple[Shown, ...] = ()
 
     def __len__(self) -> int:
         return len(self.status)
@@ -95,6 +103,7 @@ class Attribution:
             curve=tuple(self.curve[i] for i in chosen),
             findings=tuple(findings),
             parts={k: rows(v) for k, v in self.parts.items()},
+            shown=tuple(self.shown[i] for i in chosen) if self.shown else (),
         )
 
     def sum(self, dim: int | tuple[int, ...]) -> Structured:
@@ -107,10 +116,23 @@ class Attribution:
         return replace(self, values=mapped(lambda v: v.to(device), self.values), parts=parts)
 
     def save(self, path: str | Path) -> Path:
-        """Write everything to a `.safetensors` file (temporary name, then rename). Raises `StorageError`."""
+        """Write a file by its suffix: `.safetensors` holds everything and is read back by `gl.load`; of one example
+        that was made from a photo also `.html`, the report, and `.png`, `.svg`, `.pdf`, a figure.
+
+        Nothing half written is left: a temporary name, then a rename. Raises `StorageError`, `MissingExtra`.
+        """
         from gradline.result.storage import save
 
-        return save(self, path)
+        path = Path(path)
+        if path.suffix == ".safetensors":
+            return save(self, path)
+        if path.suffix not in PICTURES:
+            known = ", ".join((".safetensors", *PICTURES))
+            raise StorageError(f"expected a file name that ends in {known}; got {path.name!r}")
+        if len(self.shown) != 1:
+            has = f"{len(self)} examples: save a[0], a[1], …" if self.shown else "made from tensors: see gl.plots"
+            raise StorageError(f"{path.suffix} shows one example with its photo (gl.explain_image); this is {has}")
+        return self.shown[0].write(self, path)
 
     def __repr__(self) -> str:
         from gradline.result.card import text_card
@@ -120,4 +142,4 @@ class Attribution:
     def _repr_html_(self) -> str:
         from gradline.result.card import html_card
 
-        return html_card(self)
+        return self.shown[0].html(self) if len(self.shown) == 1 else html_card(self)

@@ -1,0 +1,122 @@
+"""Coordinates of the path panel: strips over the same axis, from the baseline to the input."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from gradline.plots import PathPanel
+
+WIDTH, LEFT, RIGHT = 560.0, 56.0, 548.0
+"""Of the drawing, in SVG units, and between which x a strip lies."""
+
+HEIGHTS = {"score": 132.0, "share": 66.0, "norm": 66.0}
+"""Of the strips."""
+
+TOP, GAP, FOOT = 24.0, 34.0, 40.0
+"""Above the first strip, between strips, and under the last."""
+
+
+@dataclass(frozen=True)
+class Line:
+    """A quantity along the path: `values` at the places `t`, on an axis from `low` to `high`, with its labels."""
+
+    key: str
+    title: str
+    t: np.ndarray
+    values: np.ndarray
+    low: float
+    high: float
+    low_text: str
+    high_text: str
+
+
+@dataclass(frozen=True)
+class Strip:
+    """A line in its place: `top` and `height` in SVG units, y downwards."""
+
+    line: Line
+    top: float
+    height: float
+
+    @property
+    def bottom(self) -> float:
+        return self.top + self.height
+
+    @property
+    def points(self) -> str:
+        """Coordinates of the line; places where it is not finite are left out."""
+        pairs = zip(self.line.t, self.line.values, strict=True)
+        return " ".join(f"{across(t):.1f},{self.down(v):.1f}" for t, v in pairs if np.isfinite(v))
+
+    @property
+    def area(self) -> str:
+        """Coordinates of the surface under the line."""
+        first, last = across(self.line.t[0]), across(self.line.t[-1])
+        return f"{first:.1f},{self.bottom:.1f} {self.points} {last:.1f},{self.bottom:.1f}"
+
+    def down(self, value: float) -> float:
+        """The y coordinate of a value; in the middle on an axis without a length."""
+        span = self.line.high - self.line.low
+        return self.bottom - ((value - self.line.low) / span if span > 0 else 0.5) * self.height
+
+
+@dataclass(frozen=True)
+class Chart:
+    """The drawing. `marks`: x of the places where gradients were read; `saturation`: x of the 90 % mark, if any."""
+
+    strips: tuple[Strip, ...]
+    marks: tuple[float, ...]
+    saturation: float | None
+    width: float = WIDTH
+    left: float = LEFT
+    right: float = RIGHT
+
+    @property
+    def bottom(self) -> float:
+        return self.strips[-1].bottom
+
+    @property
+    def height(self) -> float:
+        return self.bottom + FOOT
+
+
+def across(t: float) -> float:
+    """The x coordinate of a place on the path."""
+    return LEFT + float(t) * (RIGHT - LEFT)
+
+
+def chart(panel: PathPanel, shares: np.ndarray | None) -> Chart | None:
+    """Lay out the panel; `shares (K + 1,)`: of the map made by t = 0, 1/K … 1, None if not known.
+
+    None if nothing on the path is finite.
+    """
+    strips: list[Strip] = []
+    top = TOP
+    for line in lines(panel, shares):
+        strips.append(Strip(line, top, HEIGHTS[line.key]))
+        top = strips[-1].bottom + GAP
+    if not strips:
+        return None
+    saturation = None if np.isnan(panel.saturation) else across(panel.saturation)
+    return Chart(tuple(strips), tuple(across(t) for t in panel.nodes), saturation)
+
+
+def lines(panel: PathPanel, shares: np.ndarray | None) -> list[Line]:
+    """The quantities of the panel of which something is finite."""
+    found = []
+    score = panel.score[np.isfinite(panel.score)]
+    if score.size:
+        low, high = float(score.min()), float(score.max())
+        found.append(Line("score", "Score F(t)", panel.t, panel.score, low, high, f"{low:.3g}", f"{high:.3g}"))
+    if shares is not None:
+        low, high = min(0.0, float(shares.min())), max(1.0, float(shares.max()))
+        t = np.linspace(0, 1, len(shares))
+        found.append(Line("share", "Share of the map made so far", t, shares, low, high, f"{low:.0%}", f"{high:.0%}"))
+    norm = panel.gradient_norm[np.isfinite(panel.gradient_norm)]
+    if norm.size:
+        high = float(norm.max())
+        title = "Norm of the gradient"
+        found.append(Line("norm", title, panel.nodes, panel.gradient_norm, 0.0, high, "0", f"{high:.2g}"))
+    return found

@@ -1,0 +1,194 @@
+"""What the report says: every sentence that depends on the numbers."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from gradline.plots import PathPanel
+from gradline.plots.words import extent, quantity
+from gradline.report.photo import OtherBaseline, Photo
+from gradline.result import Attribution
+from gradline.result.card import number, rows
+from gradline.result.finding import KINDS, Finding
+from gradline.status import Status
+
+AGREE, DIFFER = 0.8, 0.5
+"""Rank agreement from which on maps are said to agree, and below which to differ."""
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """How the map ended: the line of the card, its `tone` (good, plain or bad), what follows, and the facts under it.
+
+    `error`, `tol`: estimated and asked for, None where there is no such number.
+    """
+
+    text: str
+    tone: str
+    meaning: str
+    facts: tuple[tuple[str, str], ...]
+    error: float | None
+    tol: float | None
+
+
+def verdict(a: Attribution) -> Verdict:
+    """The verdict of the first example."""
+    (_, text), *facts = [(typeset(label), typeset(said)) for label, said in rows(a, 0)]
+    if "seconds" in a.provenance:
+        facts.append(("time", f"{a.provenance['seconds']:.1f} s"))
+    status = a.status[0]
+    error = float("nan") if a.error_estimate is None else float(a.error_estimate[0])
+    known = error if np.isfinite(error) else None
+    return Verdict(text, tone(status), _MEANING[status], tuple(facts), known, a.provenance.get("tol"))
+
+
+def tone(status: Status) -> str:
+    """Good, plain or bad."""
+    return "good" if status is Status.CONVERGED else "plain" if status.is_sound else "bad"
+
+
+_MEANING = {
+    Status.CONVERGED: "The estimate is the relative L2 error of the whole map.",
+    Status.BUDGET_EXHAUSTED: "The map is less accurate than was asked for. Read its large features, not its pixels.",
+    Status.FIXED: "How wrong this map is, is not known: a fixed number of steps has no error estimate. Ask for an "
+    "accuracy (tol) instead of steps to get one.",
+    Status.NONFINITE: "This map cannot be used.",
+    Status.FLAT: "There is nothing to see: no pixel changes the score.",
+    Status.NO_CLAIM: "How wrong this map is, is not known, and its values need not add up to anything.",
+}
+
+
+def weakness(found: Finding) -> dict[str, str]:
+    """A finding with what causes it and what follows, where its number is known."""
+    known = KINDS.get(found.code)
+    return {
+        "code": found.code,
+        "title": found.title,
+        "detail": found.detail,
+        "remedy": found.remedy,
+        "cause": known.cause if known else "",
+        "consequence": known.consequence if known and known.consequence != found.detail else "",
+    }
+
+
+def straight(a: Attribution) -> bool:
+    """The path is the straight line, so that its points are blends of both ends."""
+    return "path=Straight(" in str(a.provenance.get("method", ""))
+
+
+def baseline_name(a: Attribution) -> str:
+    """The baseline in a word, such as `black`; empty if it has no name, or if there are several."""
+    found = re.search(r"baseline=(\w+)\(", str(a.provenance.get("method", "")))
+    return found[1].lower() if found and found[1] not in ("Each", "PerInput", "AtSite") else ""
+
+
+def shares(stages: np.ndarray | None) -> np.ndarray | None:
+    """The share ⟨A(t), A(1)⟩ / ‖A(1)‖² of the map made by t = 0, 1/K … 1; None if it is zero or not finite."""
+    if stages is None or not np.isfinite(stages).all():
+        return None
+    flat = stages.reshape(len(stages), -1).astype(np.float64)
+    whole = float(flat[-1] @ flat[-1])
+    return None if whole == 0 else np.concatenate([[0.0], flat @ flat[-1] / whole])
+
+
+def path(panel: PathPanel, made: np.ndarray | None, paths: int) -> str:
+    """What the path panel shows."""
+    if not np.isfinite(panel.score).all():
+        return "The score is not finite everywhere on the path; gaps in the line are where it is not."
+    start, end = number(panel.score[0]), number(panel.score[-1])
+    first = "the baseline (t = 0)" if panel.t[0] == 0 else f"t = {panel.t[0]:.2g}"
+    text = f"On the way from {first} to the photo (t = 1) the score goes from {start} to {end}"
+    if panel.saturation == panel.saturation:
+        text += f"; 90 % of that change is made by t = {panel.saturation:.2f}"
+    text += "."
+    if made is not None:
+        half = np.interp(0.5, made, np.linspace(0, 1, len(made))) if (np.diff(made) > 0).all() else None
+        text += f" Half of the map is made by t = {half:.2f}." if half is not None else ""
+    if paths > 1:
+        text += f" The map is the mean over {paths} paths; the lines and the start shown are those of the first."
+    return typeset(text)
+
+
+def caption(a: Attribution, sums: np.ndarray, scale: float, side: int, shape: Sequence[int]) -> str:
+    """What the picture of the map shows, what its colours mean, and what they hide."""
+    drawn = quantity(a, 0)
+    notes = ", ".join(extent(sums, scale, "blocks" if side > 1 else "pixels"))
+    text = f"{drawn[0].upper()}{drawn[1:]}, summed over colours. "
+    text += f"Linear scale up to the 99th percentile of sizes: {notes}."
+    if side > 1:
+        text += f" The photo has {shape[0]} × {shape[1]} pixels; this page adds up blocks of {side} × {side} of them."
+    return typeset(text)
+
+
+def agreement(others: Sequence[OtherBaseline], own: str) -> str:
+    """What follows from the maps of other baselines."""
+    known = [o for o in others if np.isfinite(o.agreement)]
+    if not known:
+        return "A map that is constant has no ranks: nothing can be said about agreement."
+    least = min(known, key=lambda o: o.agreement)
+    both = f"{signed(least.agreement)}, of the sizes alone {signed(least.agreement_absolute)}"
+    text = f"rank agreement is lowest with {least.name}: {both}"
+    if least.agreement >= AGREE:
+        return f"The choice of baseline hardly matters here: {text}."
+    if least.agreement >= DIFFER:
+        return f"The choice of baseline matters for details: {text}. Trust what all of these maps show."
+    return (
+        f"The choice of baseline matters here: {text}. Every contribution is a comparison with the baseline"
+        f"{f' ({own})' if own else ''}; take the one that means “nothing there” for your question, name it beside the "
+        "map, and do not rest a conclusion on pixels that another baseline turns round."
+    )
+
+
+def typeset(text: str) -> str:
+    """Plain text with the signs of print: a true minus and prime, and no line break before a per cent sign."""
+    text = re.sub(r"(?<![\w.])-(?=\d)", "−", text).replace(") - F(", ") − F(").replace("x')", "x′)")
+    return re.sub(r"(?<=\d) %", "\N{NO-BREAK SPACE}%", text)
+
+
+def signed(value: float) -> str:
+    """A correlation with its sign."""
+    return f"{value:+.2f}".replace("-", "−") if np.isfinite(value) else "unknown"
+
+
+def question(photo: Photo) -> str:
+    """What was asked, in one sentence."""
+    return f"Which pixels of {photo.name} speak for “{photo.title}”?"
+
+
+def made_by(a: Attribution, photo: Photo) -> str:
+    """How it was answered, in one line."""
+    method = a.provenance.get("method_name", "attribution")
+    start = f", path from {name}" if (name := baseline_name(a)) else ""
+    return (
+        f"{method} of {photo.model}, {a.explained[0]}{f', mean over {photo.paths} paths' if photo.paths > 1 else start}"
+    )
+
+
+def methods_summary(statuses: Sequence[Status]) -> tuple[str, str]:
+    """How several maps ended, in a line, and its tone."""
+    count, sound = len(statuses), statuses.count(Status.CONVERGED)
+    bad = sum(not status.is_sound for status in statuses)
+    if bad:
+        return f"{bad} of {count} maps {'is' if bad == 1 else 'are'} not what was asked for", "bad"
+    if sound == count:
+        return f"{'All maps' if count > 1 else 'The map'} converged to the accuracy asked for", "good"
+    return f"{sound} of {count} maps converged; for the others no error is known", "plain"
+
+
+def methods_agreement(names: Sequence[str], table: np.ndarray) -> str:
+    """Which maps agree least, and what follows."""
+    pairs = [(float(table[i, j]), names[i], names[j]) for i in range(len(names)) for j in range(i)]
+    known = [pair for pair in pairs if np.isfinite(pair[0])]
+    if not known:
+        return "A map that is constant has no ranks: nothing can be said about agreement."
+    value, one, other = min(known)
+    text = f"The lowest rank agreement is {signed(value)}, between {one} and {other}."
+    if value >= AGREE:
+        return f"{text} The methods tell the same story."
+    if value >= DIFFER:
+        return f"{text} The methods differ in details: trust what all of them show."
+    return f"{text} The methods answer different questions: say which one a conclusion rests on, and why."
