@@ -14,8 +14,8 @@ import torch
 from PIL import Image
 
 import gradline as gl
-from gradline.adapters.models import image_model
-from gradline.adapters.photo import MOST_PIXELS, centre_crop, read_photo
+from gradline.adapters.models import Preprocessing, image_model
+from gradline.adapters.photo import MOST_PIXELS, read_photo
 
 COFFEE = Path(skimage.data.__file__).parent / "coffee.png"
 ESPRESSO = 967
@@ -23,6 +23,10 @@ ESPRESSO = 967
 
 def noise(height, width, channels=3):
     return np.random.default_rng(height).integers(0, 256, (height, width, channels), dtype=np.uint8)
+
+
+def square(photo):
+    return np.asarray(image_model("efficientnet-lite0").preprocessing.picture(read_photo(photo)))
 
 
 def pixels(photo):
@@ -255,31 +259,30 @@ def test_of_an_animation_the_first_frame_is_taken(tmp_path):
 def test_at_scale_one_the_square_is_copied(size):
     array = noise(*size)
     top, left = (size[0] - 224) // 2, (size[1] - 224) // 2
-    square = np.asarray(centre_crop(read_photo(array), 256, 224))
-    assert np.array_equal(square, array[top : top + 224, left : left + 224])
+    assert np.array_equal(square(array), array[top : top + 224, left : left + 224])
 
 
 def test_the_square_is_the_middle_of_the_photo():
     """Seen after halving: left half black, right half white, a band of grey at most two pixels wide between them."""
     array = np.zeros((512, 700, 3), dtype=np.uint8)
     array[:, 350:] = 255
-    square = np.asarray(centre_crop(read_photo(array), 256, 224))
-    assert (square[:, :110] == 0).all()
-    assert (square[:, 114:] == 255).all()
+    seen = square(array)
+    assert (seen[:, :110] == 0).all()
+    assert (seen[:, 114:] == 255).all()
 
 
 @pytest.mark.parametrize("size", [(2, 6000), (6000, 2), (1, 1), (3, 5), (1, 6000), (3000, 3000)])
 def test_strange_sizes_give_the_same_square(size):
     """A plain photo stays plain; only the square is resampled, or 6000 × 2 would become 768000 × 256 on the way."""
-    square = np.asarray(centre_crop(read_photo(np.full((*size, 3), 90, dtype=np.uint8)), 256, 224))
-    assert square.shape == (224, 224, 3)
-    assert (square == 90).all()
+    seen = square(np.full((*size, 3), 90, dtype=np.uint8))
+    assert seen.shape == (224, 224, 3)
+    assert (seen == 90).all()
 
 
 def test_the_square_of_a_strip_shows_its_middle():
     strip = np.zeros((2, 6000, 3), dtype=np.uint8)
     strip[:, 2990:3010] = (200, 100, 50)
-    assert (np.asarray(centre_crop(read_photo(strip), 256, 224)) == (200, 100, 50)).all()
+    assert (square(strip) == (200, 100, 50)).all()
 
 
 # ------------------------------------------------------------------------------------------------ explained
@@ -323,7 +326,8 @@ def test_a_photo_is_explained_from_another_colour_and_another_model():
             return x.mean((2, 3))
 
     case = gl.image_case(COFFEE)
-    tiny = gl.adapters.models.ImageModel("colour", Colour().eval(), ("red", "green", "blue"), 40, 32, 0.0, 255.0)
+    plain = Preprocessing(40, 32, (0.0,) * 3, (255.0,) * 3)
+    tiny = gl.models.ImageModel("colour", Colour().eval(), plain, ("red", "green", "blue"))
     a = gl.explain_image(COFFEE, model=tiny, target=1, baseline=gl.baselines.White(), steps=1)
     assert a.values.shape == (1, 3, 32, 32)
     torch.testing.assert_close(a.baseline_score, torch.ones(1, dtype=torch.float64))
@@ -333,7 +337,7 @@ def test_a_photo_is_explained_from_another_colour_and_another_model():
 
 def test_wrong_calls_are_refused_in_words():
     small = noise(30, 30)
-    with pytest.raises(gl.InputError, match="a model out of efficientnet-lite0, got 'resnet'"):
+    with pytest.raises(gl.InputError, match=r"a model: efficientnet-lite0.*, got 'resnet'"):
         gl.explain_image(small, model="resnet")
     with pytest.raises(gl.InputError, match=r"a Method, .*call it"):
         gl.explain_image(small, method=gl.methods.gradient)

@@ -1,6 +1,23 @@
 """From raw things to a case: a question, an input, a fitting baseline, and what to show."""
 
-from gradline.adapters.photo import demo_photo
-from gradline.adapters.vision import ImageCase, explain_image, image_case
+from typing import TYPE_CHECKING
+
+from gradline.lazy import loader, names_of
+
+if TYPE_CHECKING:
+    from gradline.adapters.image import explain_image
+    from gradline.adapters.photo import demo_photo
+    from gradline.adapters.vision import ImageCase, image_case
+else:
+    __getattr__ = loader(
+        __name__,
+        names_of(
+            {
+                "gradline.adapters.image": "explain_image",
+                "gradline.adapters.photo": "demo_photo",
+                "gradline.adapters.vision": "ImageCase image_case",
+            }
+        ),
+    )
 
 __all__ = ["ImageCase", "demo_photo", "explain_image", "image_case"]

@@ -1,0 +1,81 @@
+"""Classes by what people call them: "tabby cat", "Tabby", "281"."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from difflib import get_close_matches
+
+from gradline.adapters.models import ImageModel
+from gradline.adapters.vision import ImageCase
+from gradline.errors import TargetError
+
+NEAREST = 5
+"""Names suggested for one that is not there."""
+
+LISTED = 8
+"""Classes listed for a name that several have."""
+
+
+def class_index(classes: Sequence[str] | ImageModel | ImageCase, wanted: str) -> int:
+    """The index of the class that is called `wanted`: its name, one of its synonyms, all of them, or its number.
+
+    Capitals, hyphens and repeated spaces do not matter. Raises `TargetError` with the indices if several are called so,
+    with the nearest names if none is.
+    """
+    names = _names(classes)
+    key = _key(wanted)
+    called = sorted({index for name, index in _calls(names) if name == key})
+    number = int(key) if key.isascii() and key.isdecimal() else None
+    if number is not None and (number < len(names) or not names):
+        called = sorted({*called, number})
+    if len(called) == 1:
+        return called[0]
+    if called:
+        listed = "; ".join(f"{i} ({names[i]})" for i in called[:LISTED])
+        raise TargetError(f"one class called {wanted!r}", f"{len(called)} of them: {listed}", "give the index")
+    if not names:
+        raise TargetError("a class index, since this model's classes have no names", repr(wanted))
+    if number is not None:
+        raise TargetError(f"a class index from 0 to {len(names) - 1}", wanted)
+    raise TargetError("the name of a class", repr(wanted), _advice(names, key))
+
+
+def _names(classes: Sequence[str] | ImageModel | ImageCase) -> Sequence[str]:
+    match classes:
+        case ImageCase():
+            return classes.model.classes
+        case ImageModel():
+            return classes.classes
+        case _:
+            return classes
+
+
+def _key(name: str) -> str:
+    """What is left of a name once spelling that does not matter is gone."""
+    joined = re.sub(r"(?<=\w)[-_](?=\w)", " ", name.casefold())  # between words: a minus stays
+    return " ".join(joined.replace("_", " ").replace("’", "'").split())
+
+
+def _calls(names: Sequence[str]) -> Iterator[tuple[str, int]]:
+    """All that classes are called, and which: the whole name and each synonym."""
+    for index, name in enumerate(names):
+        for call in {_key(name), *(_key(synonym) for synonym in name.split(","))}:
+            yield call, index
+
+
+def _advice(names: Sequence[str], key: str) -> str:
+    """The nearest names: those that hold all the words, then those that are spelt alike."""
+    calls: dict[str, list[int]] = {}
+    spelt: dict[str, str] = {}
+    for index, name in enumerate(names):
+        for synonym in name.split(","):
+            calls.setdefault(_key(synonym), []).append(index)
+            spelt.setdefault(_key(synonym), synonym.strip())
+    words = set(key.split())
+    near = [call for call in calls if words and words <= set(call.split())]
+    near += [call for call in get_close_matches(key, calls, NEAREST) if call not in near]
+    if not near:
+        return "none is spelt alike; give the index"
+    listed = ", ".join(f"{spelt[call]} ({', '.join(map(str, calls[call]))})" for call in near[:NEAREST])
+    return f"the nearest: {listed}"
