@@ -197,7 +197,7 @@ def test_a_built_in_model_looks_at_the_demo_photo_or_at_another(here, capsys):
         (["nets:nothing", "x.npy"], 2, "got NoneType"),
         (["nets:"], 2, "package.module:factory"),
         (["./nets.py:cut"], 2, "package.module:factory"),
-        (["resnet"], 2, "efficientnet-lite0, or package.module:factory"),
+        (["resnet"], 2, "efficientnet-lite0, efficientnet-lite1"),
         (["nets:fails"], 3, "the factory nets:fails failed: RuntimeError: no weights here"),
         (["broken:make"], 3, "importing broken failed: ZeroDivisionError"),
         (["needy:make"], 3, "a_package_that_is_not_there"),

@@ -7,11 +7,23 @@ import sys
 
 def main() -> None:
     """Entry point of the `gradline` command."""
+    arguments = sys.argv[1:]
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):  # names of files need not be printable
+            stream.reconfigure(errors="backslashreplace")
     try:
         from gradline.cli._app import run
     except ImportError as error:
-        if (error.name or "").split(".")[0] not in ("typer", "rich"):
+        if (error.name or "").split(".")[0] != "typer":
             raise
-        sys.stderr.write("gradline's command line needs an optional dependency: pip install 'gradline[cli]'\n")
+        message = "gradline's command line needs an optional dependency: pip install 'gradline[cli]'"
+        if "--json" in arguments:
+            import json
+
+            sys.stdout.write(json.dumps({"error": {"kind": "MissingExtra", "message": message}}) + "\n")
+        else:
+            sys.stderr.write(f"gradline: {message}\n")
         sys.exit(3)
-    sys.exit(run(sys.argv[1:]))
+    except KeyboardInterrupt:
+        sys.exit(130)
+    sys.exit(run(arguments))

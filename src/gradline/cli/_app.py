@@ -8,52 +8,102 @@ from __future__ import annotations
 
 import importlib
 import json
+import os
 import pkgutil
 import sys
-from typing import Any
+import traceback
+from typing import Annotated, Any
 
 import typer
+import typer.main
 
 from gradline import cli
+from gradline.cli._help import Command, Group, epilog
+from gradline.cli._terminal import paint
 from gradline.errors import GradlineError, InputError
 
 FINE, FINDINGS, USAGE, FAILURE, INTERRUPTED = 0, 1, 2, 3, 130
 
+ORDER = ("demo", "explain", "compare", "doctor", "methods", "metrics", "cite", "explain-finding")
+"""Commands in the order in which they are met; others follow by name."""
+
+_EXAMPLES = (
+    ("gradline demo", "A real photo and a real network, in a few seconds."),
+    ("gradline explain cat.jpg", "A photo of yours: writes cat-gradline.html and cat-gradline.png."),
+    ("gradline explain --help", "All options of a command, with more examples."),
+)
+
 
 def build() -> typer.Typer:
-    """The application with every command of this folder: a module's `command`, under the module's name."""
+    """The application with every command of this folder: a module's `command` and `EXAMPLES`, under its name."""
     app = typer.Typer(
         name="gradline",
-        help="Explain what a PyTorch model did, by path attribution, to the accuracy you ask for.",
-        no_args_is_help=True,
+        cls=Group,
+        epilog=epilog(_EXAMPLES),
         add_completion=True,
-        rich_markup_mode="markdown",
+        rich_markup_mode=None,
         pretty_exceptions_enable=False,
     )
-    app.callback()(lambda: None)
-    for module in pkgutil.iter_modules(cli.__path__):
-        if not module.name.startswith("_"):
-            command = importlib.import_module(f"gradline.cli.{module.name}").command
-            app.command(module.name.replace("_", "-"))(command)
+    app.callback()(_gradline)
+    found = [module.name for module in pkgutil.iter_modules(cli.__path__) if not module.name.startswith("_")]
+    names = {name.replace("_", "-"): name for name in sorted(found)}
+    for name in sorted(names, key=lambda n: ORDER.index(n) if n in ORDER else len(ORDER)):
+        module = importlib.import_module(f"gradline.cli.{names[name]}")
+        app.command(name, cls=Command, epilog=epilog(module.EXAMPLES))(module.command)
     return app
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        sys.stdout.write(f"gradline {version('gradline')}\n")
+        raise typer.Exit
+
+
+def _gradline(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
+) -> None:
+    """Explain what a PyTorch model did, by path attribution, to the accuracy you ask for."""
 
 
 def run(arguments: list[str]) -> int:
     """Run one command line and return its exit code."""
     as_json = "--json" in arguments
     try:
-        code = build()(arguments, standalone_mode=False)
+        code = _called(arguments or ["--help"])
+        sys.stdout.flush()
+        return code
     except typer.TyperException as error:
-        return _fail(USAGE, "usage", error.format_message(), as_json)
+        return _fail(USAGE, "usage", error.format_message(), as_json, _help_of(error))
     except InputError as error:
         return _fail(USAGE, type(error).__name__, str(error), as_json)
     except GradlineError as error:
         return _fail(FAILURE, type(error).__name__, str(error), as_json)
-    except (KeyboardInterrupt, typer.Abort):
-        code = INTERRUPTED
-    if code == INTERRUPTED:
-        return _fail(INTERRUPTED, "interrupted", "interrupted; nothing was written", as_json)
-    return int(code or FINE)
+    except KeyboardInterrupt as error:
+        return _fail(INTERRUPTED, "interrupted", str(error) or "interrupted; nothing was written", as_json)
+    except BrokenPipeError:  # whoever read standard output has gone
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return FAILURE
+    except Exception as error:
+        traceback.print_exc()
+        said = f"{type(error).__name__}: {error}; this is a fault of gradline's own, please report it"
+        return _fail(FAILURE, "internal", said, as_json)
+
+
+def _called(arguments: list[str]) -> int:
+    """Call the command that the arguments name, without typer's own ways of ending a program."""
+    app = build()
+    if "_GRADLINE_COMPLETE" in os.environ:  # the shell asks for completions
+        app(prog_name="gradline")
+    group = typer.main.get_command(app)
+    try:
+        with group.make_context("gradline", arguments) as context:
+            return int(group.invoke(context) or FINE)
+    except typer.Exit as end:  # --help, --version
+        return end.exit_code
 
 
 def print_json(content: dict[str, Any]) -> None:
@@ -61,11 +111,27 @@ def print_json(content: dict[str, Any]) -> None:
     sys.stdout.write(json.dumps(content, indent=2) + "\n")
 
 
-def _fail(code: int, kind: str, message: str, as_json: bool) -> int:
+def failure(kind: str, message: str) -> dict[str, str]:
+    """What went wrong, JSON-ready."""
+    return {"kind": kind, "message": message}
+
+
+def complain(message: str) -> None:
+    """Say on standard error what went wrong."""
+    sys.stderr.write(f"{paint('gradline:', 'red', sys.stderr)} {message}\n")
+
+
+def _help_of(error: Any) -> str:
+    """Where to read on after a wrong call."""
+    place = getattr(getattr(error, "ctx", None), "command_path", "gradline")
+    return f"Try '{place} --help'."
+
+
+def _fail(code: int, kind: str, message: str, as_json: bool, hint: str = "") -> int:
     if as_json:
-        print_json({"error": {"kind": kind, "message": message}})
-    else:
-        sys.stderr.write(f"gradline: {message}\n")
-        if kind == "usage":
-            sys.stderr.write("Try 'gradline --help'.\n")
+        print_json({"error": failure(kind, message)})
+        return code
+    complain(message)
+    if hint:
+        sys.stderr.write(f"{hint}\n")
     return code

@@ -9,18 +9,26 @@ from typing import Annotated
 import typer
 
 from gradline.cli._app import FINE, print_json
+from gradline.cli._names import complete_finding
+from gradline.cli._options import AsJson, Markdown
+from gradline.cli._terminal import paint, pairs, write
 from gradline.result.finding import KINDS, kind
+
+EXAMPLES = (
+    ("gradline explain-finding GL203", "Its cause, what follows from it, what to do."),
+    ("gradline explain-finding", "All numbers."),
+)
 
 
 def command(
-    code: Annotated[str | None, typer.Argument(metavar="[NUMBER]", help="Such as GL203; without it, all.")] = None,
-    markdown: Annotated[bool, typer.Option("--markdown", help="Print all of them as a page.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")] = False,
+    code: Annotated[
+        str | None,
+        typer.Argument(metavar="[NUMBER]", help="Such as GL203; without it, all.", autocompletion=complete_finding),
+    ] = None,
+    markdown: Markdown = False,
+    as_json: AsJson = False,
 ) -> int:
-    """Say what a numbered finding means: its cause, what follows from it, what to do. Without a number, list them.
-
-    Examples: `gradline explain-finding` · `gradline explain-finding GL203`
-    """
+    """Say what a numbered finding means: its cause, what follows from it, what to do."""
     chosen = None if code is None else kind(code)
     if as_json:
         listed = [dataclasses.asdict(k) for k in KINDS.values()]
@@ -29,22 +37,13 @@ def command(
     if markdown:
         sys.stdout.write(page())
         return FINE
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
-
-    console = Console(highlight=False, width=min(100, Console().width))
-    table = Table.grid(padding=(0, 2))
-    table.add_column(style="bold" if chosen is None else "dim")
-    table.add_column()
     if chosen is None:
         for each in KINDS.values():
-            table.add_row(each.code, each.title)
-    else:
-        console.print(Text(f"{chosen.code} {chosen.title}", style="bold"))
-        for label in ("cause", "consequence", "remedy"):
-            table.add_row(label, Text(sentence(getattr(chosen, label))))
-    console.print(table)
+            write(f"{paint(each.code, 'bold', sys.stdout)}  {each.title}")
+        return FINE
+    write(f"{paint(f'{chosen.code} {chosen.title}', 'bold', sys.stdout)}\n")
+    labels = ("cause", "consequence", "remedy")
+    write("\n".join(pairs((label, sentence(getattr(chosen, label))) for label in labels)))
     return FINE
 
 

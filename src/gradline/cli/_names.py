@@ -1,0 +1,123 @@
+"""The words that options take, known without PyTorch, and completed by the shell."""
+
+from __future__ import annotations
+
+from difflib import get_close_matches
+from typing import TYPE_CHECKING
+
+from gradline.errors import InputError
+
+if TYPE_CHECKING:
+    from gradline.core.baselines import Baseline
+    from gradline.core.rules import Rule
+
+BASELINES = {
+    "black": "Black",
+    "white": "White",
+    "mean": "Mean",
+    "blur": "Blur",
+    "noise": "PixelNoise",
+    "zero": "Zero",
+}
+"""Starts of the path on the command line, and their names in `gl.baselines`."""
+
+RULES = {
+    "midpoint": "Midpoint",
+    "gauss-legendre": "GaussLegendre",
+    "left-riemann": "LeftRiemann",
+    "right-riemann": "RightRiemann",
+    "trapezoid": "Trapezoid",
+    "simpson": "Simpson",
+    "stratified": "Stratified",
+    "monte-carlo": "MonteCarlo",
+    "by-output-change": "ByOutputChange",
+}
+"""Quadrature rules on the command line, and their names in `gl.rules`."""
+
+
+def check(what: str, name: str, known: list[str] | dict[str, str]) -> None:
+    """Raise `InputError` with the nearest name and all others unless `name` is among the known ones."""
+    if name not in known:
+        near = get_close_matches(name, known, 1, 0.5)
+        raise InputError(f"{what} out of {', '.join(known)}", repr(name), f"did you mean {near[0]}?" if near else "")
+
+
+def check_methods(names: list[str]) -> None:
+    """Raise `InputError` for a method that does not exist, or is only for Python."""
+    from gradline.methods.catalogue import CATALOGUE
+
+    for name in names:
+        at_layer = [e for e in CATALOGUE if e.name == name and e.layer]
+        if at_layer:
+            remedy = f"use it in Python: {at_layer[0].python}"
+            raise InputError(f"a method for photos, which {name}, read at a layer, is not", remedy=remedy)
+        check("a method", name, [e.name for e in CATALOGUE if not e.layer])
+
+
+def baseline(name: str) -> Baseline:
+    """The baseline of that name. Raises `InputError`."""
+    check("a baseline", name, BASELINES)
+    from gradline.core import baselines
+
+    made: Baseline = getattr(baselines, BASELINES[name])()
+    return made
+
+
+def rule(name: str) -> Rule:
+    """The rule of that name. Raises `InputError`."""
+    check("a rule", name, RULES)
+    from gradline.core import rules
+
+    made: Rule = getattr(rules, RULES[name])()
+    return made
+
+
+def share(text: str) -> float:
+    """A tolerance as `0.05` or `5%`. Raises `InputError` unless it lies between 0 and 1."""
+    number, sign, rest = text.replace(" ", "").partition("%")
+    remedy = "5 % is written 0.05 or 5%"
+    try:
+        value = float(number) / (100 if sign else 1)
+    except ValueError:
+        value = float("nan")
+    if rest or not 0 < value < 1:
+        raise InputError("--tol between 0 and 1, or a percentage between 0% and 100%", repr(text), remedy)
+    return value
+
+
+def complete_method(incomplete: str) -> list[tuple[str, str]]:
+    from gradline.methods.catalogue import CATALOGUE
+
+    return [(e.name, e.summary) for e in CATALOGUE if e.name.startswith(incomplete) and not e.layer]
+
+
+def complete_any_method(incomplete: str) -> list[tuple[str, str]]:
+    from gradline.methods.catalogue import CATALOGUE
+
+    return [(e.name, e.summary) for e in CATALOGUE if e.name.startswith(incomplete)]
+
+
+def complete_baseline(incomplete: str) -> list[str]:
+    return [name for name in BASELINES if name.startswith(incomplete)]
+
+
+def complete_rule(incomplete: str) -> list[str]:
+    return [name for name in RULES if name.startswith(incomplete)]
+
+
+def complete_model(incomplete: str) -> list[str]:
+    from gradline.adapters.models import completions
+
+    return completions(incomplete)
+
+
+def complete_finding(incomplete: str) -> list[tuple[str, str]]:
+    from gradline.result.finding import KINDS
+
+    return [(k.code, k.title) for k in KINDS.values() if k.code.startswith(incomplete.upper())]
+
+
+def complete_measure(incomplete: str) -> list[tuple[str, str]]:
+    from gradline.result.measures import MEASURES
+
+    return [(m.name, m.range) for m in MEASURES if m.name.startswith(incomplete)]

@@ -1,0 +1,199 @@
+"""What goes where: a live line on terminals alone, no colours in pipes, nothing but JSON where JSON is asked for."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from cli_cases import FAST, gradline
+
+from gradline.cli import _terminal
+from gradline.cli._app import run
+
+pty = pytest.importorskip("pty", reason="needs a Unix terminal")
+pytest_plugins = ["cli_fixtures"]
+
+ESCAPE = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
+
+
+def on_a_terminal(*words: str, **environment: str) -> tuple[int, str]:
+    """Exit code, and all that a command of its own process writes to a terminal of 100 columns."""
+    child, screen = pty.fork()
+    if child == 0:
+        plain = {k: v for k, v in os.environ.items() if k not in ("NO_COLOR", "FORCE_COLOR")}
+        every = plain | {"TERM": "xterm-256color", "COLUMNS": "100", "OMP_NUM_THREADS": "1"} | environment
+        os.execve(sys.executable, [sys.executable, "-m", "gradline", *words], every)
+    seen = b""
+    while True:
+        try:
+            chunk = os.read(screen, 65536)
+        except OSError:  # Linux says so when the other end is closed
+            break
+        if not chunk:
+            break
+        seen += chunk
+    code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    os.close(screen)
+    return code, seen.decode()
+
+
+def test_on_a_terminal_there_is_something_at_once_and_nothing_of_it_stays(photo: str) -> None:
+    code, seen = on_a_terminal("explain", photo, *FAST, "-o", "map.json")
+    assert code == 1
+    assert "loading tiny:make …" in seen[:60]
+    assert "explaining" in seen
+    assert "writing map.json …" in seen
+    card = seen[seen.index("╭") :]
+    assert "\x1b[1m" in card
+    left = [line.split("\r")[-1] for line in ESCAPE.sub("", card).split("\n")]
+    assert not any("…" in line or "explaining" in line for line in left)
+
+
+def test_no_color_is_respected_and_a_dumb_terminal_gets_plain_lines(photo: str) -> None:
+    code, seen = on_a_terminal("explain", photo, *FAST, "-o", "map.json", NO_COLOR="1")
+    assert code == 1
+    assert "loading" in seen
+    assert not re.search(r"\x1b\[(\d+;)*(3[0-7]|9[0-7])m", seen), "no colours"
+    code, seen = on_a_terminal("explain", photo, *FAST, "-o", "map.json", TERM="dumb")
+    assert code == 1
+    assert "\x1b" not in seen
+    assert "loading" not in seen
+
+
+def test_help_and_errors_are_coloured_on_a_terminal_alone(here: Path) -> None:
+    code, seen = on_a_terminal("explain", "--help")
+    assert code == 0
+    assert "\x1b[1mUsage:\x1b[0m" in seen
+    assert on_a_terminal("explain", "--help", NO_COLOR="1")[1] == ESCAPE.sub("", seen)
+    code, seen = on_a_terminal("explain", "missing.jpg")
+    assert code == 2
+    assert "\x1b[1;31mgradline:\x1b[0m" in seen
+
+
+def test_json_on_a_terminal_is_json_once_the_live_lines_are_gone(photo: str) -> None:
+    _, seen = on_a_terminal("explain", photo, *FAST, "-o", "map.json", "--json")
+    text = ESCAPE.sub("", seen)
+    assert json.loads(text[text.index("{\r\n") :])["photos"]
+
+
+def test_in_a_pipe_nothing_is_live_or_coloured(photo: str) -> None:
+    done = gradline("explain", photo, *FAST, "-o", "map.json")
+    assert done.stderr == ""
+    assert "\x1b" not in done.stdout
+    assert "\r" not in done.stdout
+    coloured = gradline("explain", photo, *FAST, "-o", "map.json", FORCE_COLOR="1")
+    assert "\x1b[1" in coloured.stdout
+    assert "\r" not in coloured.stdout
+    assert coloured.stderr == ""
+
+
+def test_a_narrow_encoding_and_a_strange_name_do_not_stop_it(photo: str) -> None:
+    Path("日本 – ü.jpg").write_bytes(Path(photo).read_bytes())
+    done = gradline("explain", "日本 – ü.jpg", *FAST, "-o", ".json", PYTHONIOENCODING="ascii")
+    assert done.returncode == 1, done.stderr
+    assert Path("日本 – ü-gradline.json").is_file()
+
+
+def test_a_reader_that_has_gone_is_no_failure_of_ours(here: Path) -> None:
+    command = [sys.executable, "-m", "gradline", "explain", "--help"]
+    running = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    assert running.stdout is not None
+    running.stdout.close()
+    _, err = running.communicate(timeout=60)
+    assert running.returncode in (0, 3)
+    assert err == b""
+
+
+def test_a_fault_of_our_own_is_not_taken_for_a_finding(
+    photo: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fail(*_: object) -> None:
+        raise ZeroDivisionError("division by zero")
+
+    monkeypatch.setattr("gradline.cli._show.summary", fail)
+    assert run(["explain", photo, *FAST, "-o", "map.json", "--json"]) == 3
+    shown = capsys.readouterr()
+    assert json.loads(shown.out)["error"]["kind"] == "internal"
+    assert "ZeroDivisionError: division by zero" in shown.err
+
+
+def test_without_typer_the_extra_is_named() -> None:
+    """Also as JSON: standard output is read by programs."""
+    code = "import sys; sys.modules['typer'] = None; from gradline.cli import main; main()"
+    for words, stream in ((["methods"], "stderr"), (["methods", "--json"], "stdout")):
+        done = subprocess.run([sys.executable, "-c", code, *words], capture_output=True, text=True)
+        assert done.returncode == 3
+        assert "gradline[cli]" in getattr(done, stream)
+        if stream == "stdout":
+            assert json.loads(done.stdout)["error"]["kind"] == "MissingExtra"
+
+
+LOUD = """
+from dataclasses import replace
+
+import tiny
+
+print("imported")
+
+
+def make():
+    print("made")
+    quiet = tiny.make()
+
+    def net(x):
+        print("inside")
+        return quiet.model(x)
+
+    return replace(quiet, model=net)
+"""
+
+
+@pytest.mark.parametrize("command", ["explain", "compare", "doctor"])
+def test_what_a_model_prints_does_not_come_among_the_json(
+    photo: str, capsys: pytest.CaptureFixture[str], command: str
+) -> None:
+    Path("loud.py").write_text(LOUD)
+    sys.modules.pop("loud", None)
+    words = ["loud:make", photo] if command == "doctor" else [photo, "--model", "loud:make", "-o", "map.json"]
+    assert run([command, *words, "--json"]) in (0, 1)
+    shown = capsys.readouterr()
+    assert "error" not in json.loads(shown.out)
+    assert set(shown.err.split()) == {"imported", "made", "inside"}
+
+
+class Stream(io.StringIO):
+    def __init__(self, terminal: bool) -> None:
+        super().__init__()
+        self.terminal = terminal
+
+    def isatty(self) -> bool:
+        return self.terminal
+
+
+@pytest.mark.parametrize(
+    ("terminal", "environment", "coloured"),
+    [
+        (True, {}, True),
+        (False, {}, False),
+        (True, {"NO_COLOR": "1"}, False),
+        (True, {"NO_COLOR": ""}, True),
+        (True, {"TERM": "dumb"}, False),
+        (False, {"FORCE_COLOR": "1"}, True),
+        (False, {"FORCE_COLOR": "1", "NO_COLOR": "1"}, False),
+    ],
+)
+def test_where_colours_are_wanted(
+    monkeypatch: pytest.MonkeyPatch, terminal: bool, environment: dict[str, str], coloured: bool
+) -> None:
+    for name in ("NO_COLOR", "FORCE_COLOR"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("TERM", "xterm")
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    assert _terminal.paint("text", "red", Stream(terminal)) == ("\x1b[1;31mtext\x1b[0m" if coloured else "text")
