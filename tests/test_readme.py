@@ -1,41 +1,50 @@
-"""Every Python block of the README runs, in order, in one namespace; every command it shows exists."""
+"""The README does what it says: every Python block and every command on it runs."""
 
 from __future__ import annotations
 
 import re
-import shlex
+import shutil
 from pathlib import Path
 
+import pages
 import pytest
 
+import gradline as gl
 from gradline.cli._app import run
 
-README = (Path(__file__).parent.parent / "README.md").read_text("utf-8")
+README = (pages.ROOT / "README.md").read_text("utf-8")
+BLOCKS = pages.blocks(README)
+COMMANDS = [words for block in BLOCKS if block.language in ("", "sh") for words in block.commands]
 
 
-def blocks(language: str) -> list[str]:
-    every = re.findall(r"^```(\w*)\n(.*?)^```", README, re.DOTALL | re.MULTILINE)
-    return [text for name, text in every if name == language]
-
-
-def test_every_python_block_runs(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.chdir(tmp_path)
+def test_every_python_block_runs(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     names: dict[str, object] = {}
-    code = blocks("python")
-    assert len(code) >= 2
-    for block in code:
-        exec(block, names)
-    assert "converged" in capsys.readouterr().out
+    code = [block for block in BLOCKS if block.language == "python"]
+    assert code
+    said = ""
+    with pages.folder(tmp_path):
+        for block in code:
+            said += pages.run(block, names)
+    assert "converged" in said
     assert (tmp_path / "map.safetensors").exists()
 
 
-def test_every_command_shown_exists(capsys: pytest.CaptureFixture[str]) -> None:
-    lines = [line for block in blocks("") for line in block.splitlines() if line.startswith("gradline ")]
-    assert len(lines) >= 4
-    for line in lines:
-        command, *words = shlex.split(line)[1:]
-        assert run([command, "--help"]) == 0
-        shown = capsys.readouterr().out
-        assert all(word in shown for word in words if word.startswith("--"))
+def test_the_commands_are_those_of_a_first_hour() -> None:
+    assert {"explain", "compare", "doctor", "explain-finding"} <= {words[0] for words in COMMANDS}
+
+
+@pytest.mark.parametrize("words", [words for words in COMMANDS if words[0] != "demo"], ids=" ".join)
+def test_every_command_runs(words: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """But `gradline demo`, which `make demo` and the tests of the command line run."""
+    with pages.folder(tmp_path):
+        shutil.copy(gl.demo_photo(), "cat.jpg")
+        assert run(words) in (0, 1)
+        assert capsys.readouterr().out
+        for place, word in enumerate(words):
+            assert word != "-o" or Path(words[place + 1]).stat().st_size > 0
+
+
+def test_the_two_commands_are_those_of_the_makefile() -> None:
+    made = re.findall(r"^([a-z]+):", (pages.ROOT / "Makefile").read_text("utf-8"), re.MULTILINE)
+    said = set(re.findall(r"\bmake (\w+)", README))
+    assert {"demo", "test"} <= said <= set(made)
