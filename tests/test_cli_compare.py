@@ -30,7 +30,7 @@ BASELINES = ["--baseline", "black", "--baseline", "white"]
         ),
         (
             ["--method", "integrated-gradients", "--method", "gradient", *BASELINES],
-            ["integrated-gradients, black", "integrated-gradients, white", "gradient"],
+            ["integrated-gradients from black", "integrated-gradients from white", "gradient"],
         ),
     ],
 )

@@ -79,9 +79,20 @@ def test_the_verdict_comes_first_then_what_weakens_it_then_the_map() -> None:
 
 
 def test_without_findings_it_says_so() -> None:
-    found = read(full())
+    a, shown = full()
+    found = read((a, replace(shown, baselines=())))
     assert "Nothing else was noticed" in found.text
     assert "What weakens it" not in found.text
+
+
+def test_the_verdict_says_when_another_baseline_tells_another_story() -> None:
+    a, shown = full()
+    other = replace(shown.baselines[0], name="white", agreement=-0.41)
+    found = read((a, replace(shown, baselines=(*shown.baselines, other))))
+    assert "Another baseline gives another map (rank agreement with white −0.41)" in found.text
+    assert "Nothing else was noticed" not in found.text
+    agreeing = tuple(replace(other, agreement=0.9) for other in shown.baselines)
+    assert "Nothing else was noticed" in read((a, replace(shown, baselines=agreeing))).text
 
 
 @pytest.mark.parametrize(
@@ -204,7 +215,7 @@ def test_nothing_points_outside() -> None:
             v for _, attributes in found.tags for k, v in attributes.items() if k in ("src", "href", "srcset", "action")
         ]
         assert places
-        assert all(str(place).startswith("data:") for place in places)
+        assert all(str(place).startswith(("data:", "#")) for place in places)
         assert "url(" not in style().replace("url(#", "")
         assert "http" not in style()
         assert set(re.findall(r"https?://[^\"'` ]+", script())) == {"http://www.w3.org/2000/svg"}

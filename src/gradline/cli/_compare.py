@@ -73,7 +73,7 @@ def choose(methods: list[str], baselines: list[str]) -> dict[str, Row]:
     def told(method: str, start: str | None) -> str:
         if start is None or one_start:
             return method
-        return start if one_method else f"{method}, {start}"
+        return start if one_method else f"{method} from {start}"
 
     return {told(*row): row for row in rows}
 

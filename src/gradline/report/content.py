@@ -42,6 +42,7 @@ def content(a: Attribution, photo: Photo) -> Content:
         "made_by": words.made_by(a, photo),
         "photo": photo,
         "verdict": words.verdict(a),
+        "caveat": words.caveat(photo.baselines),
         "weaknesses": [words.weakness(f) for f in a.findings],
         "candidates": photo.candidates,
         "provenance": [(key.replace("_", " "), value) for key, value in a.provenance.items()],
@@ -105,6 +106,7 @@ def _path(a: Attribution, photo: Photo) -> Content | None:
         chosen = sorted({max(0, round(t * len(stages)) - 1) for t in FILM})
         found["film"] = [((k + 1) / len(stages), packing.level_picture(stages[k], cap, cap)) for k in chosen]
         found["cover"] = cover(stages.shape[1:], photo.pixels.shape[:2])
+        found["kept"] = len(stages)
         found["side"] = packing.block_side(stages.shape[1:], photo.pixels.shape[:2])
         found["data"]["stages"] = packing.stacked(stages, cap)
     return found

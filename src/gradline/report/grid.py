@@ -45,7 +45,7 @@ def content(comparison: Comparison, photo: Photo) -> Content:
     signed, sizes = comparison.agreement(0, dim=1), comparison.agreement(0, dim=1, absolute=True)
     return {
         "question": words.question(photo),
-        "made_by": f"{len(rows)} method{'s' * (len(rows) != 1)} on {photo.model}, {first.explained[0]}",
+        "made_by": f"{len(rows)} map{'s' * (len(rows) != 1)} of {photo.model}, {first.explained[0]}",
         "photo": photo,
         "image": packing.photograph(photo.pixels, exact=EXACT),
         "summary": words.methods_summary([a.status[0] for a in found.values()]),

@@ -81,9 +81,11 @@ def straight(a: Attribution) -> bool:
 
 
 def baseline_name(a: Attribution) -> str:
-    """The baseline in a word, such as `black`; empty if it has no name, or if there are several."""
+    """The baseline in words, such as `black`; empty if it has no name, or if there are several."""
     found = re.search(r"baseline=(\w+)\(", str(a.provenance.get("method", "")))
-    return found[1].lower() if found and found[1] not in ("Each", "PerInput", "AtSite") else ""
+    if not found or found[1] in ("Each", "PerInput", "AtSite"):
+        return ""
+    return re.sub(r"(?<=[a-z])(?=[A-Z])", " ", found[1]).lower()
 
 
 def shares(stages: np.ndarray | None) -> np.ndarray | None:
@@ -141,6 +143,15 @@ def agreement(others: Sequence[OtherBaseline], own: str) -> str:
         f"{f' ({own})' if own else ''}; take the one that means “nothing there” for your question, name it beside the "
         "map, and do not rest a conclusion on pixels that another baseline turns round."
     )
+
+
+def caveat(others: Sequence[OtherBaseline]) -> str:
+    """What the other baselines do to the verdict, in a sentence; empty if there are none, or if they agree."""
+    known = [o for o in others if np.isfinite(o.agreement)]
+    least = min(known, key=lambda o: o.agreement, default=None)
+    if least is None or least.agreement >= DIFFER:
+        return ""
+    return f"Another baseline gives another map (rank agreement with {least.name} {signed(least.agreement)})"
 
 
 def typeset(text: str) -> str:
