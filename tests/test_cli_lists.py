@@ -119,7 +119,7 @@ def test_a_paper_in_words_and_as_bibtex(key: str, capsys: pytest.CaptureFixture[
 
 def test_papers_of_methods_each_once_and_of_all(capsys: pytest.CaptureFixture[str]) -> None:
     _, content = told(["cite", "integrated-gradients", "conductance", "sundararajan2017"], capsys)
-    assert [r["key"] for r in content["references"]] == ["sundararajan2017", "dhamdhere2018"]
+    assert [r["key"] for r in content["references"]] == ["sundararajan2017", "dhamdhere2018", "shrikumar2018"]
     assert "integrated-gradients" in content["references"][0]["methods"]
     assert run(["cite", "--bibtex"]) == 0
     text = capsys.readouterr().out

@@ -53,3 +53,14 @@ def test_errors_and_gaps_of_photos() -> None:
     assert said is not None
     assert abs(-100 * low - int(said[1])) < 1
     assert abs(100 * high - int(said[2])) < 1
+
+
+def test_what_an_error_of_a_map_means_for_its_values_and_their_sums() -> None:
+    found = json.loads((ROOT / "benchmarks" / "values.json").read_text("utf-8"))
+    strongest = found["strongest_percent"]
+    said = text("how-to/tolerance.md")
+    assert f"off by {100 * strongest['median']:.1f} % in the median, and the worst of them by" in said
+    assert f"the worst of them by {100 * strongest['worst']:.0f} %" in said
+    said = text("how-to/read-a-map.md")
+    assert f"this map is off by {100 * found['map']:.1f} %" in said
+    assert f"pixels by {100 * found['blocks_of_56']:.1f} %" in said

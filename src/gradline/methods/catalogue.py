@@ -64,7 +64,7 @@ CATALOGUE: tuple[Entry, ...] = (
         "conductance",
         "contributions of a layer's units while the input walks from a baseline to x",
         "inside",
-        ("dhamdhere2018",),
+        ("dhamdhere2018", "shrikumar2018"),
         sums="F(x) − F(x')",
         tolerance=True,
         baseline=True,

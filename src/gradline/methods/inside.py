@@ -10,10 +10,11 @@ def conductance(layer: object) -> Method:
     """A_j = ∫₀¹ ∂F/∂h_j · dh_j/dt dt for the outputs h of a layer, a `gl.Layer`, along the straight path at the input.
 
     Values add up to F(x) − F(x') where all of the score passes through the layer; a finding says how much goes past it.
-    Dhamdhere, Sundararajan, Yan (2018), eq. 2. dh/dt is exact, by forward mode; published code takes differences of h
-    between nodes, and with open rules loses both ends of the path.
+    Total conductance of Dhamdhere, Sundararajan, Yan (2019), in the form of Shrikumar, Su, Kundaje (2018,
+    arXiv:1807.09946). dh/dt is exact, by forward mode; published code takes differences of h between
+    nodes, and with open rules loses both ends of the path.
     """
-    return Method("conductance", Straight(), GradientTimesMove(), Zero(), ("dhamdhere2018",), layer)
+    return Method("conductance", Straight(), GradientTimesMove(), Zero(), ("dhamdhere2018", "shrikumar2018"), layer)
 
 
 def internal_influence(layer: object) -> Method:

@@ -63,6 +63,13 @@ REFERENCES: dict[str, Reference] = {
         2019,
         "https://arxiv.org/abs/1805.12233",
     ),
+    "shrikumar2018": Reference(
+        "Avanti Shrikumar, Jocelin Su, Anshul Kundaje",
+        "Computationally Efficient Measures of Internal Neuron Importance",
+        "arXiv",
+        2018,
+        "https://arxiv.org/abs/1807.09946",
+    ),
     "leino2018": Reference(
         "Klas Leino, Shayak Sen, Anupam Datta, Matt Fredrikson, Linyi Li",
         "Influence-Directed Explanations for Deep Convolutional Networks",

@@ -104,7 +104,7 @@ _ALL = (
         "the probability is so near 0 or 1 at x that it hardly changes around x",
         "what separates x from other inputs of the same class hardly shows; most of the path is flat and the map comes "
         "from a short stretch of it",
-        "Explain the logit, gl.LogProbability or gl.Margin",
+        "Explain the logit or gl.Margin; near 0 also gl.LogProbability, which is as flat as the probability near 1",
     ),
     Kind(
         "GL108",
@@ -172,7 +172,7 @@ _ALL = (
         "GL203",
         "flat path",
         "the gradient is zero at every point that was read, and the score does not change",
-        "the score has zero gradient everywhere on the path, so the map is zero",
+        "the map is zero: nothing that was read on the path says how the features move the score",
         "Check the target, that x differs from the baseline, and that the score is not saturated",
     ),
     Kind(
@@ -181,13 +181,13 @@ _ALL = (
         "the memory allowed is full, the path cannot be resolved further in the model's precision, or chance in "
         "sampled gradients (gl.derivatives.GaussianSmoothing) is too large for tol",
         "the map is what was known then; error_estimate says how accurate it is",
-        "The map is what was known at that point",
+        "Allow more memory, a larger tol or more samples; evaluate the model in float32 if it is in half precision",
     ),
     Kind(
         "GL205",
         "completeness gap",
         "the values of a fixed number of steps miss what they should add up to",
-        "the map is wrong by at least that much somewhere",
+        "the errors of the values add up to at least that much; how they are spread is not known",
         "Use tol= instead of steps=, or more steps",
     ),
     Kind(

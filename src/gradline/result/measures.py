@@ -27,8 +27,9 @@ MEASURES: tuple[Measure, ...] = (
     Measure(
         "estimated-map-error",
         "a.error_estimate",
-        "the L2 distance of the map from the exact one, relative to the map: what tol= is about. It is estimated from "
-        "the gradients on the path, with what rounding and drawn baselines add",
+        "the L2 distance of the map from the exact one of the same question, relative to the map: what tol= is about. "
+        "It is estimated from the gradients on the path, with what rounding and drawn baselines add; it bounds no "
+        "single value, and no sum over a region",
         "0 to ∞; 0.05 is 5 %; NaN where nothing is known",
         "lower",
         "nothing",
@@ -50,7 +51,7 @@ MEASURES: tuple[Measure, ...] = (
         "errors of both signs cancel in the sum, and a map that is wrong all over can have none",
         "−∞ to ∞, in units of the score",
         "nearer to 0",
-        "nothing; F(x') is read for it",
+        "one forward, for F(x')",
         "Sundararajan, Taly, Yan (2017), axiom of completeness",
     ),
     Measure(
