@@ -54,6 +54,7 @@ def photo(height: int = 24, width: int = 24, **changed: Any) -> Photo:
         title="espresso",
         pixels=pixels,
         start=np.zeros_like(pixels),
+        baseline="black",
         candidates=(("espresso", 0.95), ("cup", 0.02)),
         command="gradline explain cup.png --target espresso",
         python='import gradline as gl\n\na = gl.explain_image("cup.png", target=967)',

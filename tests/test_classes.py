@@ -46,7 +46,7 @@ def test_unknown_names_come_with_the_nearest():
     with pytest.raises(gl.TargetError, match=r"tabby cat \(281\), tiger cat \(282\), Persian cat \(283\)") as caught:
         class_index(NAMES, "cat")
     assert str(caught.value).count("(") == 5
-    with pytest.raises(gl.TargetError, match="none is spelt alike"):
+    with pytest.raises(gl.TargetError, match="none is spelt alike; give its number, 0 to "):
         class_index(NAMES, "qqqqqqqq")
     with pytest.raises(gl.TargetError, match="the name of a class"):
         class_index(NAMES, "")

@@ -120,14 +120,24 @@ TINY = ["--model", "tiny:make"]
         (["explain", "empty"], 2, "has none"),
         (["explain", "x" * 5000], 2, "not there"),
         (["explain", "a\0b"], 2, "not there"),
-        (["explain", "text.jpg", *TINY], 2, "readable photo"),
+        (["explain", "text.jpg", *TINY], 2, "something else"),
         (["explain", "cup of coffee.jpg", *TINY, "--target", "3"], 2, "from 0 to 2"),
         (["explain", "cup of coffee.jpg", *TINY, "--target", "lync"], 2, "lynx (1)"),
         (["explain", "cup of coffee.jpg", "--tol", "5"], 2, "5 % is written 0.05 or 5%"),
         (["explain", "cup of coffee.jpg", "--tol", "little"], 2, "'little'"),
         (["explain", "cup of coffee.jpg", "--tol", "0.1", "--steps", "9"], 2, "not both"),
         (["explain", "cup of coffee.jpg", *TINY, "--steps", "0"], 2, "at least 1"),
-        (["explain", "cup of coffee.jpg", "--steps", "many"], 2, "--steps"),
+        (["explain", "cup of coffee.jpg", "--steps", "many"], 2, "--steps as a whole number, got 'many'"),
+        (["explain", "cup of coffee.jpg", "--seed", "1.5"], 2, "--seed as a whole number, got '1.5'"),
+        (["explain", "cup of coffee.jpg", *TINY, "--rule", "simpson", "--steps", "4"], 2, "use --steps 5"),
+        (["explain", "cup of coffee.jpg", *TINY, "--max-evaluations", "3"], 2, "--max-evaluations as a whole"),
+        (["explain", "cup of coffee.jpg", "-o", "x" * 300 + ".png"], 3, "too long"),
+        (["explain", ""], 2, "an empty name"),
+        (["explain", "--", "cup of coffee.jpg", "--tol"], 2, "in front of --"),
+        (["explain", "cup of coffee.jpg", "--model", "tiny.py:make"], 2, "did you mean tiny:make"),
+        (["explain", "cup of coffee.jpg", "--model", "tiny.py"], 2, "did you mean tiny:make"),
+        (["explain", "cup of coffee.jpg", "--model", "script:make"], 3, "importing script ended the program"),
+        (["explain", "cup of coffee.jpg", "--model", "leaves:make", "--preprocess", "imagenet"], 3, "exit code 5"),
         (["explain", "cup of coffee.jpg", "--model", "resnet"], 2, "efficientnet-lite0"),
         (["explain", "cup of coffee.jpg", "--method", "magic"], 2, "integrated-gradients"),
         (["explain", "cup of coffee.jpg", "--method", "integrated-gradient"], 2, "did you mean integrated-gradients?"),
@@ -156,14 +166,22 @@ def test_refusals_say_why_and_write_nothing(
 ) -> None:
     Path("empty").mkdir()
     Path("text.jpg").write_text("no photo")
+    Path("script.py").write_text("raise SystemExit(5)")
+    Path("leaves.py").write_text("make = lambda: lambda x: exit(5)")
     before = sorted(Path().rglob("*"))
-    assert run([*arguments, *["--json"] * as_json]) == code
+    options = arguments.index("--") if "--" in arguments else len(arguments)
+    assert run([*arguments[:options], *["--json"] * as_json, *arguments[options:]]) == code
     shown = capsys.readouterr()
     text = json.loads(shown.out)["error"]["message"] if as_json else shown.err
     assert said in text
     assert "Traceback" not in shown.err
     assert (shown.err if as_json else shown.out) == ""
     assert sorted(Path().rglob("*")) == before
+
+
+def test_json_in_front_of_the_command(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["--json", "methods"]) == 2
+    assert "behind the command" in json.loads(capsys.readouterr().out)["error"]["message"]
 
 
 def test_a_map_that_did_not_converge_is_a_finding(photo: str, capsys: pytest.CaptureFixture[str]) -> None:

@@ -47,6 +47,14 @@ def test_photos_are_files_patterns_and_folders_each_once(photos: Path, words: li
             find_photos(words)
 
 
+def test_pictures_written_before_are_no_photos_unless_named(photos: Path) -> None:
+    for name in ("dog-gradline.png", "gradline-demo.png"):
+        Path(name).touch()
+    assert find_photos(["*.png"]) == ["dog.png"]
+    assert find_photos(["."]) == ["cat.jpg", "cat[1].jpg", "dog.png", "über uns.JPG"]
+    assert find_photos(["dog-gradline.png"]) == ["dog-gradline.png"]
+
+
 def test_a_photo_through_a_link_is_the_same_photo(photos: Path) -> None:
     Path("link.jpg").symlink_to("cat.jpg")
     assert find_photos(["link.jpg", "cat.jpg"]) == ["link.jpg"]

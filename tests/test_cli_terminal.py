@@ -110,6 +110,82 @@ def test_a_reader_that_has_gone_is_no_failure_of_ours(here: Path) -> None:
     assert err == b""
 
 
+def test_files_are_written_though_nobody_reads_what_is_printed(photo: str) -> None:
+    command = [sys.executable, "-m", "gradline", "explain", photo, *FAST, "-o", "map.json", "-o", "map.safetensors"]
+    running = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    assert running.stdout is not None
+    running.stdout.close()
+    _, err = running.communicate(timeout=60)
+    assert (running.returncode, err) == (1, b"")  # the findings, as ever
+    assert Path("map.json").is_file()
+    assert Path("map.safetensors").is_file()
+
+
+@pytest.mark.parametrize(("words", "code"), [("methods", 0), ("metrics --json", 0), ("explain missing.jpg", 2)])
+@pytest.mark.parametrize("closed", [">&-", "2>&-", ">&- 2>&-"])
+def test_without_an_output_the_exit_code_is_the_same(here: Path, words: str, code: int, closed: str) -> None:
+    line = f"{sys.executable} -m gradline {words} {closed}"
+    assert subprocess.run(line, shell=True, check=False, capture_output=True).returncode == code
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is always full")
+@pytest.mark.parametrize("words", ["methods", "explain '{photo}' {fast} -o map.json", "cite --json"])
+def test_a_full_disk_is_no_fault_of_ours(photo: str, words: str) -> None:
+    line = words.format(photo=photo, fast=" ".join(FAST))
+    command = f"{sys.executable} -m gradline {line} > /dev/full"
+    done = subprocess.run(command, shell=True, check=False, capture_output=True, text=True)
+    assert done.returncode == 3
+    assert done.stderr in ("gradline: cannot write standard output: No space left on device\n", "")
+
+
+def test_a_name_cannot_steer_the_terminal(photo: str, capsys: pytest.CaptureFixture[str]) -> None:
+    names = ["red\x1b[31m.jpg", "two\nlines.jpg"]
+    for name in names:
+        Path(name).write_bytes(Path(photo).read_bytes())
+    assert run(["explain", names[0], *FAST, "-o", ".json"]) == 1
+    assert run(["explain", *names, *FAST, "-o", ".json"]) == 1
+    assert run(["explain", names[1] + "x"]) == 2
+    shown = capsys.readouterr()
+    assert "\x1b" not in shown.out + shown.err
+    assert "\n" in shown.out
+    assert "two\\nlines.jpg" in shown.out
+
+
+@pytest.mark.parametrize("columns", ["1", "20", "40", "67"])
+@pytest.mark.parametrize(
+    "words", [["--help"], ["explain", "--help"], ["methods"], ["methods", "gradient"], ["metrics"]]
+)
+def test_however_narrow_the_terminal_is(
+    words: list[str], columns: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("COLUMNS", columns)
+    assert run(words) == 0
+    assert "none" in capsys.readouterr().out or words != ["methods", "gradient"]
+
+
+def test_help_is_whole_where_docstrings_are_stripped(here: Path) -> None:
+    for words in (["--help"], ["explain", "--help"], ["methods", "conductance"]):
+        assert gradline(*words, PYTHONOPTIMIZE="2").stdout == gradline(*words).stdout
+
+
+def test_a_pickled_model_of_a_module_in_this_folder(photo: str) -> None:
+    Path("nets.py").write_text("from torch import nn\nclass Net(nn.Flatten):\n    pass\n")
+    save = "import nets, torch; torch.save(nets.Net(), 'whole.pt')"
+    subprocess.run([sys.executable, "-c", save], check=True, env=os.environ | {"PYTHONPATH": "."})
+    words = ["--model", "pickle:whole.pt", "--preprocess", "imagenet", "--steps", "1", "-o", "map.json"]
+    done = gradline("explain", photo, *words)
+    assert done.returncode in (0, 1), done.stderr
+    assert done.stderr.startswith("gradline: warning: unpickling whole.pt runs code")
+
+
+def test_a_warning_is_a_sentence_without_a_line_of_source(photo: str) -> None:
+    Path("warns.py").write_text(
+        "import warnings\nfrom tiny import make as made\n\ndef make():\n    warnings.warn('old')\n    return made()\n"
+    )
+    done = gradline("explain", photo, "--model", "warns:make", "--steps", "1", "-o", "map.json")
+    assert done.stderr == "gradline: warning: old\n"
+
+
 def test_a_fault_of_our_own_is_not_taken_for_a_finding(
     photo: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -29,6 +29,23 @@ def test_ranks_by_hand() -> None:
     assert got[3].isnan().all()
 
 
+@pytest.mark.parametrize("bad", [float("nan"), float("inf")])
+def test_a_map_that_is_not_finite_agrees_with_nothing(bad: float) -> None:
+    got = rank_correlation(torch.tensor([[1, 2, 3, 4], [1, 2, 3, bad], [2, 3, 4, 5]]).double())
+    assert got[1].isnan().all()
+    assert got[:, 1].isnan().all()
+    assert float(got[0, 2]) == pytest.approx(1)
+
+
+def test_maps_of_different_sizes_are_not_compared() -> None:
+    one, two = (gl.explain(lambda x: x.sum(1), torch.ones(1, n).double()) for n in (2, 3))
+    with pytest.raises(gl.InputError, match="one: 2, two: 3"):
+        gl.Comparison({"one": one, "two": two}, ()).agreement()
+    with pytest.raises(gl.InputError, match="no map"):
+        gl.Comparison({}, ()).agreement()
+    assert repr(gl.Comparison({}, ())) == ""
+
+
 def test_ranks_with_ties_as_scipy_has_them() -> None:
     maps = torch.randint(0, 4, (5, 40), generator=torch.Generator().manual_seed(1)).double()
     expected = scipy.stats.spearmanr(maps.numpy(), axis=1).statistic

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 import gradline as gl
-from gradline.adapters.display import SIDE, STAGES, condensed, other_baselines
+from gradline.adapters.display import SIDE, STAGES, condensed, in_words, other_baselines
 
 
 @pytest.mark.parametrize(("height", "width"), [(112, 112), (224, 224), (225, 100), (600, 337), (5, 1000)])
@@ -32,12 +32,36 @@ def test_an_explained_photo_knows_how_it_looks(a: gl.Attribution) -> None:
     assert (photo.name, photo.model, photo.title) == ("coffee.png", "efficientnet-lite0", "espresso")
     assert photo.start is not None
     assert not photo.start.any()  # black
+    assert (photo.baseline, photo.straight, photo.paths) == ("black", True, 1)
     assert [round(sum(p for _, p in photo.candidates), 2), len(photo.candidates)] == [0.98, 5]
     assert a.parts == {}
     assert photo.stages is not None
     assert photo.stages.shape == (STAGES, 112, 112)
     whole = condensed(a.values[0].sum(0, keepdim=True))[0]
     np.testing.assert_allclose(photo.stages[-1], whole, atol=1e-4 * np.abs(whole).max())
+
+
+def test_baselines_have_names_unless_they_are_made_of_others() -> None:
+    b = gl.baselines
+    assert [in_words(part) for part in (b.Black(), b.PixelNoise(), b.Blur(3.0))] == ["black", "pixel noise", "blur"]
+    assert in_words(b.Each(b.Black(), b.White())) == ""
+
+
+def test_what_is_known_of_the_path_is_a_fact_of_the_photo() -> None:
+    several = gl.explain_image(gl.demo_photo(), baseline=gl.baselines.PixelNoise(draws=2), steps=2).shown[0]
+    assert (several.paths, several.baseline, several.straight) == (2, "pixel noise", True)
+    gradient = gl.explain_image(gl.demo_photo(), method=gl.methods.gradient()).shown[0]
+    assert (gradient.paths, gradient.baseline, gradient.straight) == (1, "", False)
+
+
+def test_a_method_that_was_moved_keeps_its_baseline() -> None:
+    moved = gl.methods.integrated_gradients().starting_at(gl.baselines.White())
+    by_method = gl.explain_image(gl.demo_photo(), method=moved, steps=2)
+    by_argument = gl.explain_image(gl.demo_photo(), baseline=gl.baselines.White(), steps=2)
+    assert torch.equal(by_method.values, by_argument.values)
+    assert by_method.shown[0].start.min() == 255  # type: ignore[attr-defined]
+    black = gl.explain_image(gl.demo_photo(), method=moved, baseline=gl.baselines.Black(), steps=2)
+    assert black.shown[0].start.max() == 0  # type: ignore[attr-defined]
 
 
 def test_other_baselines_are_maps_of_the_same_question(a: gl.Attribution) -> None:

@@ -125,6 +125,28 @@ def test_the_script_runs_once(notebook: Any) -> None:
     assert complaints(notebook) == []
 
 
+@needs_browser
+def test_two_views_of_one_output_both_work(notebook: Any) -> None:
+    once = fragment(*full())
+    for place in ("#one", "#two"):
+        notebook.execute_script(INSERT, place, once)
+    live(notebook, 2)
+    set_control(notebook, "#two [data-control=blend]", 10)
+    assert (text(notebook, "#one [data-out=blend]"), text(notebook, "#two [data-out=blend]")) == ("50 %", "10 %")
+    assert complaints(notebook) == []
+
+
+@needs_browser
+def test_where_numbers_cannot_be_unpacked_the_pictures_stay(notebook: Any) -> None:
+    notebook.execute_script("delete globalThis.DecompressionStream")
+    notebook.execute_script(INSERT, "#one", fragment(*full()))
+    assert notebook.execute_script("return document.querySelectorAll('#one img.tint').length") == 7
+    controls = notebook.find_elements("css selector", "#one button, #one input")
+    assert controls
+    assert not any(control.is_displayed() for control in controls)
+    assert complaints(notebook) == []
+
+
 @pytest.fixture(scope="module")
 def made() -> Any:
     pytest.importorskip("anywidget", reason="the notebook extra is not installed")
@@ -150,6 +172,8 @@ window.model = {
   get: (name) => state[name],
   set: (name, value) => { state[name] = value; changed.push([name, value]); },
   on: (event, tell) => { told[event] = tell; },
+  off: (event, tell) => { if (told[event] === tell) delete told[event]; },
+  listeners: () => Object.keys(told).length,
   save_changes: () => changed.push('saved'),
   fromPython: (name, value) => { state[name] = value; told[`change:${name}`](); },
 };
@@ -160,7 +184,9 @@ window.model = {
 def test_the_widget_in_a_cell(driver: Any, made: Any, tmp_path: Path) -> None:
     state = {name: getattr(made, name) for name in ("html", "data", "t", "blend", "threshold")} | {"t": 0.25}
     text_ = json.dumps(state).replace("<", "\\u003c")
-    module = f"{made._esm}\nwindow.done = render({{ model, el: document.querySelector('#cell') }});"
+    module = (
+        f"{made._esm}\nwindow.again = render; window.done = render({{ model, el: document.querySelector('#cell') }});"
+    )
     page = tmp_path / "cell.html"
     page.write_text(
         f'<!doctype html><meta charset="utf-8"><style>{made._css}</style><div id="cell"></div>'
@@ -174,4 +200,13 @@ def test_the_widget_in_a_cell(driver: Any, made: Any, tmp_path: Path) -> None:
     driver.execute_script("model.fromPython('blend', 100)")
     assert text(driver, "[data-out=blend]") == "100 %"
     assert picture(driver, "[data-panel=map] .layers").std() > 5
+    assert driver.execute_script("return model.listeners()") == 3
+    driver.execute_async_script("const end = arguments[0]; done.then((close) => { close(); end(); })")
+    assert driver.execute_script("return model.listeners()") == 0
+    driver.execute_async_script(
+        """const end = arguments[0];
+        delete globalThis.DecompressionStream;
+        again({ model, el: document.querySelector('#cell') }).then(end);"""
+    )
+    assert driver.execute_script("return document.querySelectorAll('#cell img.tint').length") == 7
     assert complaints(driver) == []

@@ -75,7 +75,7 @@ def test_what_goes_past_the_layer_is_measured_and_said() -> None:
     torch.testing.assert_close(a.values, net.way(X).detach())
     (found,) = a.findings
     assert found.code == "GL206"
-    assert "up to 75%" in found.detail
+    assert "up to 75 %" in found.detail
     torch.testing.assert_close(a.completeness_gap, -3 * net.way(X).detach()[:, 0])
 
 

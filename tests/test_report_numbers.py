@@ -1,4 +1,4 @@
-"""Numbers of the report: what is packed can be unpacked, zones add up, sentences say what follows."""
+"""Numbers of the report: what is packed can be unpacked, zones add up, the chart lies between its edges."""
 
 from __future__ import annotations
 
@@ -10,9 +10,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from PIL import Image
-from report_cases import attribution, noise, other, photo, stages
+from report_cases import attribution, noise, stages
 
-import gradline as gl
 from gradline.plots import path_panel
 from gradline.plots.maps import colour_scale, colours
 from gradline.report import packing, regions, words
@@ -146,71 +145,6 @@ def test_the_share_of_the_map_is_a_projection() -> None:
     assert words.shares(None) is None
 
 
-def test_the_path_in_words() -> None:
-    a = attribution(np.ones((6, 6)))
-    panel = path_panel(a)
-    assert panel is not None
-    text = words.path(panel, np.array([0, 0.25, 1.0]), 1)
-    assert "the score goes from 0 to 8" in text
-    assert "Half of the map is made by t = 0.67" in text  # 0.5 + 0.5 · (0.5 − 0.25) / 0.75
-    assert "90\N{NO-BREAK SPACE}% of that change is made by t = 0.95" in text  # 7.2 between 6.125 and 8
-    late = replace(panel, t=panel.t[1:], score=panel.score[1:])
-    assert words.path(late, None, 5).startswith("On the way from t = 0.12 to the photo")
-    assert "the mean over 5 paths" in words.path(panel, None, 5)
-    assert "gaps in the line" in words.path(replace(panel, score=panel.score * np.nan), None, 1)
-
-
-@pytest.mark.parametrize(
-    ("agreement", "begins"),
-    [
-        (0.93, "The choice of baseline hardly matters"),
-        (0.6, "The choice of baseline matters for details"),
-        (-0.4, "The choice of baseline matters here"),
-    ],
-)
-def test_what_follows_from_other_baselines(agreement: float, begins: str) -> None:
-    pixels = np.ones((6, 6))
-    others = [other("white", pixels, (6, 6), agreement=agreement), other("blur", pixels, (6, 6), agreement=0.95)]
-    text = words.agreement(others, "black")
-    assert text.startswith(begins)
-    assert f"lowest with white: {words.signed(agreement)}" in text
-    flat = [other("white", pixels, (6, 6), agreement=float("nan"))]
-    assert "no ranks" in words.agreement(flat, "black")
-
-
-def test_signs_of_print() -> None:
-    assert words.typeset("-0.158 (1.5 % of F(x) - F(x'))") == "−0.158 (1.5\N{NO-BREAK SPACE}% of F(x) − F(x′))"
-    assert words.typeset("efficientnet-lite0, x-2") == "efficientnet-lite0, x-2"
-    assert words.signed(-0.4) == "−0.40"
-
-
-def test_what_weakens_a_map_is_explained_from_the_list_of_findings() -> None:
-    from gradline.result.finding import KINDS
-
-    known = words.weakness(KINDS["GL107"].found())
-    assert known["cause"] == KINDS["GL107"].cause
-    assert known["consequence"] == ""  # it is the detail already
-    detailed = words.weakness(KINDS["GL107"].found("p = 0.999"))
-    assert detailed["consequence"] == KINDS["GL107"].consequence
-    foreign = words.weakness(gl.Finding("XX1", "a plug-in's", "detail", "remedy"))
-    assert foreign["cause"] == ""
-
-
-@pytest.mark.parametrize(
-    ("statuses", "tone", "text"),
-    [
-        (["converged", "converged"], "good", "All maps converged"),
-        (["converged", "no_claim"], "plain", "1 of 2 maps converged"),
-        (["converged", "budget_exhausted"], "bad", "1 of 2 maps is not"),
-        (["nonfinite", "budget_exhausted"], "bad", "2 of 2 maps are not"),
-    ],
-)
-def test_several_verdicts_in_one(statuses: list[str], tone: str, text: str) -> None:
-    said, found = words.methods_summary([gl.Status(s) for s in statuses])
-    assert found == tone
-    assert said.startswith(text)
-
-
 def test_the_chart_lies_between_its_edges() -> None:
     panel = path_panel(attribution(np.ones((6, 6))))
     assert panel is not None
@@ -219,7 +153,7 @@ def test_the_chart_lies_between_its_edges() -> None:
     assert [strip.line.key for strip in drawn.strips] == ["score", "share", "norm"]
     assert (across(0), across(1)) == (LEFT, RIGHT)
     score = drawn.strips[0]
-    points = [tuple(map(float, p.split(","))) for p in score.points.split()]
+    points = [tuple(map(float, p.split(","))) for p in score.runs[0].split()]
     assert points[0] == (LEFT, score.bottom)
     assert points[-1] == (RIGHT, score.top)
     assert len(points) == 6
@@ -233,24 +167,29 @@ def test_a_chart_without_shares_without_change_and_without_numbers() -> None:
     assert [strip.line.key for strip in chart(panel, None).strips] == ["score", "norm"]
     still = chart(replace(panel, score=0 * panel.score, saturation=float("nan")), None)
     assert still.saturation is None
-    assert still.strips[0].points.count(",") == 6
+    assert still.strips[0].runs[0].count(",") == 6
     gap = replace(panel, score=np.array([0, 1, np.nan, 3, 4, 5]), gradient_norm=np.full(4, np.nan))
     drawn = chart(gap, None)
     assert [strip.line.key for strip in drawn.strips] == ["score"]
-    assert len(drawn.strips[0].points.split()) == 5
+    assert [len(run.split()) for run in drawn.strips[0].runs] == [2, 3]  # a gap, not a line across
+    assert drawn.strips[0].areas[1].split()[0] == f"{across(panel.t[3]):.1f},{drawn.strips[0].bottom:.1f}"
     nothing = replace(panel, score=panel.score * np.nan, gradient_norm=np.full(4, np.nan))
     assert chart(nothing, None) is None
 
 
-def test_the_baseline_and_the_path_are_read_from_the_method() -> None:
-    a = attribution(np.ones((6, 6)))
-    assert words.baseline_name(a) == "black"
-    assert words.straight(a)
-    assert words.made_by(a, photo()).endswith("logit of class 967, path from black")
-    both = replace(a, provenance={"method": "Method(path=Straight(), baseline=Each(parts=(Black(), White())))"})
-    assert words.baseline_name(both) == ""
-    assert words.made_by(both, photo(paths=2)).endswith("mean over 2 paths")
-    bare = replace(a, provenance={})
-    assert words.baseline_name(bare) == ""
-    assert not words.straight(bare)
-    assert words.question(photo()) == "Which pixels of cup.png speak for “espresso”?"
+@pytest.mark.parametrize(
+    ("shape", "exact", "kept"), [((20, 30), 30, (20, 30)), ((20, 31), 30, (20, 31)), ((90, 120), 30, (30, 40))]
+)
+def test_a_picture_knows_whether_it_was_shrunk(shape: tuple[int, int], exact: int, kept: tuple[int, int]) -> None:
+    image = packing.photograph(np.zeros((*shape, 3), np.uint8), exact=exact, largest=40)
+    assert (image.shape, image.whole) == (kept, shape)
+    assert Image.open(io.BytesIO(base64.b64decode(image.source.split(",")[1]))).size == kept[::-1]
+
+
+def test_maps_beyond_the_range_of_a_scale_are_packed_without_a_warning() -> None:
+    """The 99 % quantile may be smaller than any normal number, with one value far above it."""
+    tiny = np.full((10, 20), 1e-310)
+    tiny[0, 0] = 1e300
+    assert packing.levels(tiny, 1e-310)[0, :2].tolist() == [254, 254]
+    packing.level_picture(tiny, 1e300, 1e-310)
+    assert (colours(tiny, 1e-310) == colours(np.ones((10, 20)), 1.0)).all()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,8 +10,6 @@ from typing import Any
 import pytest
 from browser import (
     CONTRAST,
-    chromium,
-    complaints,
     names,
     needs_browser,
     opened,
@@ -25,29 +22,11 @@ from browser import (
 from report_cases import full
 
 import gradline as gl
-from gradline.report import write_comparison, write_html
+from gradline.report import write_html
 from gradline.result.finding import KINDS
 
-pytestmark = needs_browser
-
-
-@pytest.fixture(scope="module")
-def driver() -> Iterator[Any]:
-    with chromium() as started:
-        yield started
-
-
-@pytest.fixture(scope="module")
-def small(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A page of small pictures."""
-    return write_html(*full(), tmp_path_factory.mktemp("small") / "small.html")
-
-
-@pytest.fixture(autouse=True)
-def _nothing_fails(driver: Any) -> Iterator[None]:
-    complaints(driver)
-    yield
-    assert complaints(driver) == []
+pytestmark = [needs_browser, pytest.mark.usefixtures("quiet")]
+pytest_plugins = ["report_fixtures"]
 
 
 @pytest.mark.parametrize("system", ["light", "dark"])
@@ -72,14 +51,6 @@ def weak(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A page with findings and every panel."""
     a, shown = full(status=(gl.Status.BUDGET_EXHAUSTED,), findings=(KINDS["GL201"].found(), KINDS["GL107"].found("p")))
     return write_html(a, replace(shown, name="a-very-long-name-" * 9), tmp_path_factory.mktemp("weak") / "weak.html")
-
-
-@pytest.fixture(scope="module")
-def grid(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    a, shown = full()
-    several = {f"method number {k}": replace(a, values=a.values * (-1) ** k * (1 + k)) for k in range(8)}
-    several["none"] = replace(a, status=(gl.Status.NO_CLAIM,), error_estimate=None)
-    return write_comparison(gl.Comparison(several, ()), shown, tmp_path_factory.mktemp("grid") / "grid.html")
 
 
 @pytest.mark.parametrize("page", ["weak", "grid"])

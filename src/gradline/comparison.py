@@ -34,16 +34,21 @@ class Comparison:
         """Spearman's rank correlation of the maps of example i, each with each: float64 `(M, M)` in [−1, 1].
 
         Over all features, or over their sums along `dim`, such as 1 for the channels of images; `absolute`: of sizes
-        instead of signed contributions. Ties share their mean rank; a map that is constant agrees with nothing (NaN).
-        High agreement does not make a map right, low agreement says that the choice matters.
+        instead of signed contributions. Ties share their mean rank; a map that is constant, or not finite everywhere,
+        agrees with nothing (NaN).
+        High agreement does not make a map right, low agreement says that the choice matters. Raises `InputError` for
+        maps of different sizes.
         """
         chosen = [a[i] for a in self.attributions.values()]
-        values = [a.values if dim is None else a.sum(dim) for a in chosen]
-        maps = torch.stack([flat(v)[0].cpu().double() for v in values])
+        flats = [flat(a.values if dim is None else a.sum(dim))[0].cpu().double() for a in chosen]
+        if len({one.shape for one in flats}) != 1:
+            sizes = ", ".join(f"{name}: {len(one)}" for name, one in zip(self.attributions, flats, strict=True))
+            raise InputError("maps with as many values each, to compare their ranks", sizes or "no map")
+        maps = torch.stack(flats)
         return rank_correlation(maps.abs() if absolute else maps)
 
     def __repr__(self) -> str:
-        width = max(len(name) for name in self.attributions)
+        width = max((len(name) for name in self.attributions), default=0)
         lines = []
         for row in self.table:
             error = "" if row["error_estimate"] is None else f", estimated map error {percent(row['error_estimate'])}"
@@ -94,8 +99,9 @@ def compare(
 
 
 def rank_correlation(maps: Tensor) -> Tensor:
-    """Spearman's rank correlation between the rows of `maps (M, D)`: `(M, M)`; NaN for constant rows."""
+    """Spearman's rank correlation of the rows of `maps (M, D)`: `(M, M)`; NaN for constant ones and non-finite ones."""
     ranks = torch.from_numpy(np.stack([_ranks(row) for row in maps.detach().cpu().numpy()]))
+    ranks[~maps.isfinite().all(1).cpu()] = torch.nan
     centred = ranks - ranks.mean(1, keepdim=True)
     norm = centred.norm(dim=1)
     correlation: Tensor = centred @ centred.T / (norm[:, None] * norm)

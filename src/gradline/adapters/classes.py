@@ -26,8 +26,8 @@ def class_index(classes: Sequence[str] | ImageModel | ImageCase, wanted: str) ->
     names = _names(classes)
     key = _key(wanted)
     called = sorted({index for name, index in _calls(names) if name == key})
-    number = int(key) if key.isascii() and key.isdecimal() else None
-    if number is not None and (number < len(names) or not names):
+    number = int(key) if re.fullmatch(r"-?[0-9]+", key) else None
+    if number is not None and 0 <= number < (len(names) or number + 1):
         called = sorted({*called, number})
     if len(called) == 1:
         return called[0]
@@ -76,6 +76,6 @@ def _advice(names: Sequence[str], key: str) -> str:
     near = [call for call in calls if words and words <= set(call.split())]
     near += [call for call in get_close_matches(key, calls, NEAREST) if call not in near]
     if not near:
-        return "none is spelt alike; give the index"
+        return f"none is spelt alike; give its number, 0 to {len(names) - 1}"
     listed = ", ".join(f"{spelt[call]} ({', '.join(map(str, calls[call]))})" for call in near[:NEAREST])
     return f"the nearest: {listed}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import replace
 
@@ -11,8 +12,9 @@ from torch import Tensor
 
 from gradline.adapters.vision import ImageCase
 from gradline.comparison import compare, rank_correlation
-from gradline.core.baselines import Baseline
+from gradline.core.baselines import AtSite, Baseline, Each, PerInput
 from gradline.core.method import Method
+from gradline.core.paths import Straight
 from gradline.plots.maps import blocks
 from gradline.question import Score
 from gradline.question.targets import TargetLike
@@ -34,14 +36,15 @@ def shown(
     a: Attribution,
     *,
     title: str,
-    start: Tensor | None = None,
-    paths: int = 1,
+    method: Method | None = None,
+    baseline: Baseline | None = None,
+    seed: int = 0,
     command: str = "",
     python: str = "",
 ) -> Attribution:
     """The attribution of a case with its photo; partial maps go from `a.parts` into it.
 
-    `title`: what is explained, in words. `start (1, 3, H, W)`: where the path starts, the first of `paths`.
+    `title`: what is explained, in words. `method`, `baseline`, `seed`: what made it; the first start is shown.
     """
     stages = a.parts.get("stages")
     photo = Photo(
@@ -49,9 +52,11 @@ def shown(
         model=case.model.name,
         title=title,
         pixels=case.shown,
-        start=None if start is None else case.pixels_of(start),
+        start=None if baseline is None else case.pixels_of(case.start(baseline, seed)),
+        baseline="" if baseline is None else in_words(baseline),
+        straight=method is None or isinstance(method.path, Straight),
+        paths=1 if baseline is None else baseline.draws,
         candidates=case.candidates(CANDIDATES),
-        paths=paths,
         stages=None if stages is None else condensed(stages[0].sum(1)),
         command=command,
         python=python,
@@ -88,6 +93,13 @@ def other_baselines(
         pixels = condensed(other.values[0].sum(0, keepdim=True))[0]
         found.append(OtherBaseline(name, start, pixels, estimate, signed, absolute))
     return tuple(found)
+
+
+def in_words(baseline: Baseline) -> str:
+    """The name of a baseline, such as "pixel noise"; empty for one that is made of others."""
+    if isinstance(baseline, Each | PerInput | AtSite):
+        return ""
+    return re.sub(r"(?<=[a-z])(?=[A-Z])", " ", type(baseline).__name__).lower()
 
 
 def condensed(maps: Tensor) -> np.ndarray:

@@ -9,6 +9,7 @@ from gradline.adapters.display import STAGES, shown
 from gradline.adapters.models import ImageModel
 from gradline.adapters.recipe import python_call
 from gradline.adapters.vision import ImageCase, image_case
+from gradline.core.baselines import Zero
 from gradline.core.method import Method
 from gradline.engine import attribute
 from gradline.errors import TargetError
@@ -36,9 +37,9 @@ def explain_image(
     """Explain what a model saw in a photo; the map has shape `(1, C, H, W)`.
 
     `photo`: a path, a PIL image or a uint8 array. `model`: a name, as in `gradline explain --model`, or an
-    `ImageModel`. `target`: also the name of a class, "tabby cat", for its logit. `baseline`: default black. The rest as
-    in `gradline.attribute`. The result knows the photo: it shows itself in a notebook, and `a.save("map.html")` writes
-    the report.
+    `ImageModel`. `target`: also the name of a class, "tabby cat", for its logit. `baseline`: default black, or that of
+    a method that was moved to another one. The rest as in `gradline.attribute`. The result knows the photo: it shows
+    itself in a notebook, and `a.save("map.html")` writes the report.
     """
     return explain_case(
         image_case(photo, model),
@@ -91,7 +92,8 @@ def explain_case(
     case.candidates(1)  # a wrong number of names is found before the work is done
     chosen = integrated_gradients() if method is None else method
     has_path = isinstance(chosen, Method) and chosen.baseline is not None
-    start = case.baseline(baseline) if has_path or baseline is not None else None
+    own = chosen.baseline if has_path and chosen.baseline != Zero() else None  # zero is every method's, black a photo's
+    start = case.baseline(own if baseline is None else baseline) if has_path or baseline is not None else None
     a = attribute(
         Score(case.model.model, wanted),
         case.x,
@@ -110,8 +112,9 @@ def explain_case(
         case,
         a,
         title=case.title(wanted),
-        start=None if start is None else case.start(start, seed),
-        paths=1 if start is None else start.draws,
+        method=chosen,
+        baseline=start,
+        seed=seed,
         command=command,
         python=python,
     )

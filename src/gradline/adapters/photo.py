@@ -95,11 +95,14 @@ def _decoded(image: Image, name: str) -> Image:
 
 
 def _unreadable(name: str, error: Exception) -> InputError:
-    from PIL import Image
+    from PIL import Image, UnidentifiedImageError
 
     if isinstance(error, Image.DecompressionBombError):
-        return InputError(f"a photo of at most {MOST_PIXELS / 1e6:.0f} megapixels", f"{name}: {error}")
-    return InputError("a readable photo (JPEG, PNG, WebP, …)", f"{name}: {error}")
+        most = f"a photo of at most {MOST_PIXELS / 1e6:.0f} megapixels"
+        return InputError(most, f"{name}, which has more than twice as many", "scale it down first")
+    unknown = isinstance(error, UnidentifiedImageError)
+    said = ", which is empty, damaged, or something else" if unknown else f": {error}"
+    return InputError("a readable photo (JPEG, PNG, WebP, …)", f"{name}{said}")
 
 
 def _from_array(array: np.ndarray) -> Image:

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import io
 import sys
+import warnings
 
 
 def main() -> None:
     """Entry point of the `gradline` command."""
     arguments = sys.argv[1:]
+    sys.stdout = sys.stdout or io.StringIO()  # None if it was closed before the start
+    sys.stderr = sys.stderr or io.StringIO()
+    warnings.formatwarning = lambda message, *_: f"gradline: warning: {message}\n"  # without lines of source
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):  # names of files need not be printable
             stream.reconfigure(errors="backslashreplace")

@@ -10,6 +10,7 @@ import importlib
 import json
 import os
 import pkgutil
+import re
 import sys
 import traceback
 from typing import Annotated, Any
@@ -18,8 +19,8 @@ import typer
 import typer.main
 
 from gradline import cli
-from gradline.cli._help import Command, Group, epilog
-from gradline.cli._terminal import paint
+from gradline.cli._help import Command, Group, docstring, epilog
+from gradline.cli._terminal import deaf, one_line, paint, write
 from gradline.errors import GradlineError, InputError
 
 FINE, FINDINGS, USAGE, FAILURE, INTERRUPTED = 0, 1, 2, 3, 130
@@ -44,12 +45,12 @@ def build() -> typer.Typer:
         rich_markup_mode=None,
         pretty_exceptions_enable=False,
     )
-    app.callback()(_gradline)
+    app.callback(help=docstring(_gradline))(_gradline)
     found = [module.name for module in pkgutil.iter_modules(cli.__path__) if not module.name.startswith("_")]
     names = {name.replace("_", "-"): name for name in sorted(found)}
     for name in sorted(names, key=lambda n: ORDER.index(n) if n in ORDER else len(ORDER)):
         module = importlib.import_module(f"gradline.cli.{names[name]}")
-        app.command(name, cls=Command, epilog=epilog(module.EXAMPLES))(module.command)
+        app.command(name, cls=Command, help=docstring(module.command), epilog=epilog(module.EXAMPLES))(module.command)
     return app
 
 
@@ -72,21 +73,28 @@ def _gradline(
 def run(arguments: list[str]) -> int:
     """Run one command line and return its exit code."""
     as_json = "--json" in arguments
+    if "_GRADLINE_COMPLETE" in os.environ:  # the shell asks for completions
+        build()(prog_name="gradline")
     try:
-        code = _called(arguments or ["--help"])
+        code = _called([*arguments] or ["--help"])  # a copy: parsing empties it
         sys.stdout.flush()
         return code
     except typer.TyperException as error:
-        return _fail(USAGE, "usage", error.format_message(), as_json, _help_of(error))
+        message, hint = error.format_message(), _help_of(error, arguments)
+        if arguments[0] == "--json":
+            message, hint = "--json goes behind the command, as in 'gradline methods --json'", ""
+        return _fail(USAGE, "usage", message, as_json, hint)
     except InputError as error:
-        return _fail(USAGE, type(error).__name__, str(error), as_json)
+        return _fail(USAGE, type(error).__name__, in_options(str(error)), as_json)
     except GradlineError as error:
-        return _fail(FAILURE, type(error).__name__, str(error), as_json)
+        return _fail(FAILURE, type(error).__name__, in_options(str(error)), as_json)
     except KeyboardInterrupt as error:
         return _fail(INTERRUPTED, "interrupted", str(error) or "interrupted; nothing was written", as_json)
     except BrokenPipeError:  # whoever read standard output has gone
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        deaf()
         return FAILURE
+    except SystemExit as end:
+        return _fail(FAILURE, "ModelError", f"the model's code ended the program, with exit code {end.code}", as_json)
     except Exception as error:
         traceback.print_exc()
         said = f"{type(error).__name__}: {error}; this is a fault of gradline's own, please report it"
@@ -95,10 +103,7 @@ def run(arguments: list[str]) -> int:
 
 def _called(arguments: list[str]) -> int:
     """Call the command that the arguments name, without typer's own ways of ending a program."""
-    app = build()
-    if "_GRADLINE_COMPLETE" in os.environ:  # the shell asks for completions
-        app(prog_name="gradline")
-    group = typer.main.get_command(app)
+    group = typer.main.get_command(build())
     try:
         with group.make_context("gradline", arguments) as context:
             return int(group.invoke(context) or FINE)
@@ -108,7 +113,7 @@ def _called(arguments: list[str]) -> int:
 
 def print_json(content: dict[str, Any]) -> None:
     """The one object that `--json` promises."""
-    sys.stdout.write(json.dumps(content, indent=2) + "\n")
+    write(json.dumps(content, indent=2))
 
 
 def failure(kind: str, message: str) -> dict[str, str]:
@@ -118,13 +123,19 @@ def failure(kind: str, message: str) -> dict[str, str]:
 
 def complain(message: str) -> None:
     """Say on standard error what went wrong."""
-    sys.stderr.write(f"{paint('gradline:', 'red', sys.stderr)} {message}\n")
+    sys.stderr.write(f"{paint('gradline:', 'red', sys.stderr)} {one_line(message)}\n")
 
 
-def _help_of(error: Any) -> str:
+def in_options(message: str) -> str:
+    """An error of the library in the words of the command line: `steps=5` is `--steps 5` here."""
+    message = re.sub(r"\b(tol|steps|memory|weights)=(\w?)", lambda m: f"--{m[1]} {m[2]}".rstrip(), message)
+    return message.replace("max_evaluations", "--max-evaluations")
+
+
+def _help_of(error: Any, arguments: list[str]) -> str:
     """Where to read on after a wrong call."""
-    place = getattr(getattr(error, "ctx", None), "command_path", "gradline")
-    return f"Try '{place} --help'."
+    place = getattr(getattr(error, "ctx", None), "command_path", None)
+    return f"Try '{place or ' '.join(['gradline', *(a for a in arguments[:1] if a in ORDER)])} --help'."
 
 
 def _fail(code: int, kind: str, message: str, as_json: bool, hint: str = "") -> int:

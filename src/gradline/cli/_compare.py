@@ -11,7 +11,7 @@ from gradline.cli import _names
 from gradline.cli._means import Means, explained
 from gradline.cli._request import Request, command_of
 from gradline.cli._show import findings, finite
-from gradline.cli._terminal import is_live, paint, prose, working, write
+from gradline.cli._terminal import is_live, one_line, paint, prose, working, write
 from gradline.errors import InputError
 
 if TYPE_CHECKING:
@@ -156,7 +156,7 @@ def print_table(numbers: dict[str, Any], files: tuple[Path, ...], seconds: float
     def line(*cells: str) -> str:
         return "".join(cell.ljust(width) for cell, width in zip(cells, widths, strict=True)).rstrip()
 
-    write(f"{paint(numbers['class']['name'], 'bold', sys.stdout)} in {Path(numbers['photo']).name}\n")
+    write(f"{paint(numbers['class']['name'], 'bold', sys.stdout)} in {one_line(Path(numbers['photo']).name)}\n")
     write(paint(line("map", "status", "estimated error", "gradients", "rank agreement"), "dim", sys.stdout))
     for row in numbers["maps"]:
         error = "no claim" if row["error_estimate"] is None else percent(row["error_estimate"])
@@ -168,5 +168,5 @@ def print_table(numbers: dict[str, Any], files: tuple[Path, ...], seconds: float
                 write(paint(said, "yellow", sys.stdout))
     write()
     for path in files:
-        write(f"written {path}")
+        write(f"written {one_line(str(path))}")
     write(paint(f"in {seconds:.1f} s", "dim", sys.stdout))

@@ -5,15 +5,16 @@ Texts are gathered as plain data first; the terminal and the reference page are 
 
 from __future__ import annotations
 
+import ast
+import inspect
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
-from inspect import cleandoc
 from typing import Any
 
 from typer.core import TyperCommand, TyperGroup
 
-from gradline.cli._terminal import paint, prose
+from gradline.cli._terminal import NARROWEST, paint, prose, width
 
 LEFT = 26
 """Columns for the names of options; longer names get a line of their own."""
@@ -43,7 +44,12 @@ class Group(TyperGroup):
 
 def paragraphs(command: Any) -> list[str]:
     """What the command does, a string a paragraph."""
-    return [" ".join(p.split()) for p in cleandoc(command.help or "").split("\n\n")]
+    return [" ".join(p.split()) for p in inspect.cleandoc(command.help or "").split("\n\n")]
+
+
+def docstring(function: Any) -> str:
+    """What a function says of itself, also under `python -OO`, which leaves it in the source alone."""
+    return function.__doc__ or ast.get_docstring(ast.parse(inspect.getsource(function)).body[0]) or ""  # type: ignore[arg-type]
 
 
 def usage(command: Any, ctx: Any) -> str:
@@ -118,9 +124,10 @@ def _title(text: str) -> str:
 
 
 def _row(row: Row) -> Iterator[str]:
-    text = list(prose(row.text, LEFT + 2))
+    beside = width() - LEFT >= NARROWEST
+    text = list(prose(row.text, LEFT + 2 if beside else 6))
     name = paint(row.name, "bold cyan", sys.stdout)
-    if len(row.name) > LEFT - 2:
+    if len(row.name) > LEFT - 2 or not beside:
         yield f"  {name}"
     else:
         yield f"  {name}{' ' * (LEFT - len(row.name))}{text.pop(0).strip()}"

@@ -85,6 +85,14 @@ def share(text: str) -> float:
     return value
 
 
+def whole(option: str, text: str) -> int:
+    """A whole number. Raises `InputError`."""
+    try:
+        return int(text)
+    except ValueError:
+        raise InputError(f"{option} as a whole number", repr(text)) from None
+
+
 def complete_method(incomplete: str) -> list[tuple[str, str]]:
     from gradline.methods.catalogue import CATALOGUE
 

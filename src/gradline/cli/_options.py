@@ -63,18 +63,18 @@ Tol = Annotated[
     ),
 ]
 Steps = Annotated[
-    int | None,
+    str | None,
     typer.Option(
         metavar="N", help="A fixed number of gradients instead of an accuracy, as in other tools.", rich_help_panel=COST
     ),
 ]
 MaxEvaluations = Annotated[
-    int,
+    str,
     typer.Option(metavar="N", help="Most gradients that may be spent to reach the accuracy.", rich_help_panel=COST),
 ]
 Memory = Annotated[
     str | None,
     typer.Option(metavar="SIZE", help="Memory for the work, such as `1GiB`; without it, 512MiB.", rich_help_panel=COST),
 ]
-Seed = Annotated[int, typer.Option(metavar="N", help="Seed of what is drawn at random.", rich_help_panel=HOW)]
+Seed = Annotated[str, typer.Option(metavar="N", help="Seed of what is drawn at random.", rich_help_panel=HOW)]
 Markdown = Annotated[bool, typer.Option("--markdown", help="Print the page of the documentation.", rich_help_panel=OUT)]

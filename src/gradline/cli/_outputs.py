@@ -15,6 +15,9 @@ SUFFIXES = (".html", ".png", ".svg", ".pdf", ".safetensors", ".json")
 PHOTOS = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff")
 """Files of a folder that are taken for photos."""
 
+OURS = "-gradline.png"
+"""How pictures end that are written without `-o`: no photos, where a folder or a pattern is given."""
+
 NAME = "{name}"
 """Stands for the photo's name without its suffix, in the name of an output."""
 
@@ -62,17 +65,18 @@ def plan(
 
 def check_output(path: Path, suffixes: tuple[str, ...]) -> None:
     """Refuse a place that cannot be written. Raises `InputError`, `StorageError`, `MissingExtra`."""
-    if path.is_dir():
+    try:
+        folder = path.is_dir()
+        with tempfile.TemporaryFile(dir=path if folder else path.parent):
+            pass
+    except (FileNotFoundError, NotADirectoryError):
+        raise StorageError(f"cannot write {path}: the folder {path.parent} does not exist; create it first") from None
+    except OSError as error:
+        raise StorageError(f"cannot write {path}: {error.strerror or error}; choose another place") from error
+    if folder:
         raise StorageError(f"cannot write {path}: it is a folder; give a file name, such as {path / '.html'}")
     if path.suffix not in suffixes:
         raise InputError(f"an output file that ends in {', '.join(suffixes)}", repr(str(path)))
-    if not path.parent.is_dir():
-        raise StorageError(f"cannot write {path}: the folder {path.parent} does not exist; create it first")
-    try:
-        with tempfile.TemporaryFile(dir=path.parent):
-            pass
-    except OSError as error:
-        raise StorageError(f"cannot write {path}: {error.strerror or error}; choose another place") from error
     library, feature, extra = _NEEDS.get(path.suffix, ("json", "", ""))
     if find_spec(library) is None:
         raise MissingExtra(feature, extra)
@@ -105,6 +109,8 @@ def _full(word: str, suffixes: tuple[str, ...], ending: str) -> str:
 
 
 def _expanded(word: str) -> list[str]:
+    if not word:
+        raise InputError("a photo", "an empty name")
     path = Path(word)
     try:
         if path.is_file():
@@ -113,13 +119,21 @@ def _expanded(word: str) -> list[str]:
     except (OSError, ValueError):  # a name that no file can have
         raise InputError("a photo", f"{word[:200]!r}, which is not there") from None
     if folder:
-        inside = sorted(p for p in path.iterdir() if p.suffix.lower() in PHOTOS and p.is_file())
+        inside = sorted(p for p in path.iterdir() if p.suffix.lower() in PHOTOS and _is_taken(p))
         if not inside:
             raise InputError(f"a photo, or a folder with photos ({', '.join(PHOTOS)})", f"{word!r}, which has none")
         return [str(p) for p in inside]
     if glob.has_magic(word):
-        matching = sorted(p for p in glob.glob(word, recursive=True) if Path(p).is_file())  # noqa: PTH207
+        matching = sorted(p for p in glob.glob(word, recursive=True) if _is_taken(Path(p)))  # noqa: PTH207
         if not matching:
             raise InputError("photos", f"{word!r}, which matches no file")
         return matching
-    raise InputError("a photo", f"{word!r}, which is not there")
+    remedy = (
+        "options go in front of --; a photo with a dash in front is written ./-NAME" if word.startswith("-") else ""
+    )
+    raise InputError("a photo", f"{word!r}, which is not there", remedy)
+
+
+def _is_taken(path: Path) -> bool:
+    """Of a folder or a pattern: files, but no pictures that were written here before."""
+    return path.is_file() and not path.name.endswith(OURS) and path.name != "gradline-demo.png"

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from gradline.cli._terminal import console, paint, prose
+from gradline.cli._terminal import one_line, paint, prose, show
 from gradline.cli._terminal import write as write_line
 
 if TYPE_CHECKING:
@@ -109,7 +109,7 @@ def print_end(results: list[Result], failed: list[str], seconds: float) -> None:
 
     ends = [Status(r.attribution.status[0]) for r in results]
     counts = [f"{ends.count(s)} {s.value.replace('_', ' ')}" for s in dict.fromkeys(ends)]
-    counts += [f"{len(failed)} failed: {', '.join(failed)}"] if failed else []
+    counts += [f"{len(failed)} failed: {', '.join(map(one_line, failed))}"] if failed else []
     write_line(f"{len(results) + len(failed)} photos in {seconds:.1f} s: {', '.join(counts)}")
 
 
@@ -118,7 +118,7 @@ def _print_card(result: Result) -> None:
     from rich.table import Table
     from rich.text import Text
 
-    from gradline.result.card import rows
+    from gradline.result.card import percent, rows
 
     a, photo = result.attribution, result.photo
     table = Table.grid(padding=(0, 2))
@@ -126,16 +126,17 @@ def _print_card(result: Result) -> None:
     table.add_column()
     for label, text in rows(a, 0):
         table.add_row(label, Text(text, style=_colour(a) if label == "verdict" else ""))
-    said = ", ".join(f"{name} {p:.1%}" for name, p in photo.candidates[:3])
-    table.add_row(f"{photo.model} says", Text(said))
+    said = ", ".join(f"{name} {percent(p)}" for name, p in photo.candidates[:3])
+    if said:
+        table.add_row(f"{photo.model} says", Text(said))
     for finding in findings(a):
         table.add_row(finding.code, Text(finding.text, style="yellow"))
-    title = Text.assemble((photo.title, "bold"), f" in {photo.name}")
-    console().print(Panel(table, title=title, title_align="left"))
+    title = Text.assemble((photo.title, "bold"), f" in {one_line(photo.name)}")
+    show(Panel(table, title=title, title_align="left"))
 
 
 def _print_agreement(others: tuple[OtherBaseline, ...]) -> None:
-    from gradline.report.words import AGREE, DIFFER
+    from gradline.report.agreement import AGREE, DIFFER
 
     said = ", ".join(f"{o.name} {o.agreement:.2f}" for o in others)
     least = min((o.agreement for o in others if math.isfinite(o.agreement)), default=math.nan)
@@ -148,7 +149,7 @@ def _print_agreement(others: tuple[OtherBaseline, ...]) -> None:
 def _print_files(result: Result) -> None:
     assert result.files is not None
     for path in result.files:
-        write_line(f"  written {path}")
+        write_line(f"  written {one_line(str(path))}")
     write_line(paint(f"  in {result.seconds:.1f} s", "dim", sys.stdout))
 
 
@@ -159,10 +160,10 @@ def _print_line(result: Result) -> None:
 
     assert result.files is not None
     a = result.attribution
-    line = Text.assemble((result.name, "bold"), f"  {result.photo.title}  ", (verdict(a, 0), _colour(a)))
+    line = Text.assemble((one_line(result.name), "bold"), f"  {result.photo.title}  ", (verdict(a, 0), _colour(a)))
     line.append("".join(f" {f.code}" for f in a.findings), "yellow")
-    line.append(f"  → {', '.join(map(str, result.files))}", "dim")
-    console().print(line, soft_wrap=True)
+    line.append(f"  → {', '.join(one_line(str(path)) for path in result.files)}", "dim")
+    show(line, soft_wrap=True)
 
 
 def _colour(a: Attribution) -> str:

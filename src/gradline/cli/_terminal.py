@@ -11,11 +11,16 @@ from shutil import get_terminal_size
 from textwrap import wrap
 from typing import TYPE_CHECKING, TextIO
 
+from gradline.errors import StorageError
+
 if TYPE_CHECKING:
-    from rich.console import Console
+    from rich.console import RenderableType
 
 WIDEST = 100
 """Columns that text is set in, however wide the terminal is."""
+
+NARROWEST = 40
+"""Columns that text is set in, however narrow the terminal is."""
 
 _STYLES = {"bold": "1", "dim": "2", "red": "1;31", "yellow": "33", "green": "32", "cyan": "36", "bold cyan": "1;36"}
 
@@ -39,19 +44,49 @@ def paint(text: str, style: str, stream: TextIO) -> str:
 
 def width() -> int:
     """Columns to set text in: those of the terminal, of COLUMNS, or as many as are read with ease."""
-    return min(WIDEST, get_terminal_size((WIDEST, 24)).columns)
+    return max(NARROWEST, min(WIDEST, get_terminal_size((WIDEST, 24)).columns))
 
 
-def console() -> Console:
-    """Standard output for cards."""
+def show(thing: RenderableType, *, soft_wrap: bool = False) -> None:
+    """A card, or a line in colours, on standard output."""
     from rich.console import Console
 
-    return Console(highlight=False, width=width())
+    console = Console(highlight=False, width=width())
+    with _heard():
+        with console.capture() as drawn:  # printing itself, rich ends the program when the reader has gone
+            console.print(thing, soft_wrap=soft_wrap)
+        sys.stdout.write(drawn.get())
 
 
 def write(text: str = "") -> None:
     """A line on standard output."""
-    sys.stdout.write(f"{text}\n")
+    with _heard():
+        sys.stdout.write(f"{text}\n")
+
+
+@contextmanager
+def _heard() -> Iterator[None]:
+    """Standard output is written. Raises `StorageError` if it cannot be: it is full, say.
+
+    A reader that has gone does not stop the work: its files are wanted all the same.
+    """
+    try:
+        yield
+        sys.stdout.flush()
+    except OSError as error:
+        deaf()
+        if not isinstance(error, BrokenPipeError):
+            raise StorageError(f"cannot write standard output: {error.strerror or error}") from error
+
+
+def deaf() -> None:
+    """Nobody reads standard output any more: what is still written to it goes nowhere."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def one_line(name: str) -> str:
+    """A name on one line: characters that would steer the terminal are escaped."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape", "surrogatepass").decode() for c in name)
 
 
 def prose(text: str, indent: int = 0) -> Iterator[str]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from typing import Annotated
 
 import typer
@@ -10,6 +9,7 @@ import typer
 from gradline.cli._app import FINE, print_json
 from gradline.cli._names import check, complete_any_method
 from gradline.cli._options import OUT, AsJson
+from gradline.cli._terminal import write
 from gradline.methods.catalogue import CATALOGUE
 from gradline.methods.references import REFERENCES
 
@@ -40,7 +40,7 @@ def command(
         return FINE
     entries = [REFERENCES[key].bibtex(key) for key in found]
     texts = entries if bibtex else [f"{REFERENCES[key].text}\n\n{e}" for key, e in zip(found, entries, strict=True)]
-    sys.stdout.write("\n\n".join(texts) + "\n")
+    write("\n\n".join(texts))
     return FINE
 
 

@@ -69,10 +69,10 @@ def command(
             rich_help_panel=HOW,
         ),
     ] = None,
-    seed: Seed = 0,
+    seed: Seed = "0",
     tol: Tol = None,
     steps: Steps = None,
-    max_evaluations: MaxEvaluations = 512,
+    max_evaluations: MaxEvaluations = "512",
     memory: Memory = None,
     output: Annotated[
         list[str] | None,
@@ -103,10 +103,10 @@ def command(
         target=target,
         probability=probability,
         tol=None if tol is None else _names.share(tol),
-        steps=steps,
-        max_evaluations=max_evaluations,
+        steps=None if steps is None else _names.whole("--steps", steps),
+        max_evaluations=_names.whole("--max-evaluations", max_evaluations),
         memory=memory,
-        seed=seed,
+        seed=_names.whole("--seed", seed),
     )
     chosen = choose(method or [], baseline or [])
     words = [*repeated("--method", method), *repeated("--baseline", baseline)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import sys
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -12,7 +13,7 @@ import typer
 from gradline.cli import _names
 from gradline.cli._app import FINDINGS, FINE, print_json
 from gradline.cli._options import WHAT, AsJson, Classes, Memory, Preprocess, Probability, Target, Weights
-from gradline.cli._terminal import aside, console, working
+from gradline.cli._terminal import aside, paint, show, working, write
 from gradline.errors import InputError, MissingExtra, StorageError
 
 if TYPE_CHECKING:
@@ -100,7 +101,9 @@ def _question(made: AnyModel, name: str, given: Path | None, target: str | None)
         return made.model, case.x, case.baseline(), None if target is None else class_index(made.image, target)
     x = made.x if given is None else read_tensors(given)
     if x is None:
-        remedy = f"gradline doctor {name} batch.safetensors, or let the factory return (model, x)"
+        remedy = (
+            f"gradline doctor {name} batch.safetensors, or let the factory return (model, x); for photos, --preprocess"
+        )
         raise InputError("an INPUT for the model", "none", remedy)
     if given is not None and given.suffix == ".npy":
         x = _in_precision_of(made.model, x)
@@ -123,7 +126,8 @@ def read_tensors(path: Path) -> Any:
     import torch
 
     if path.suffix not in TENSORS:
-        raise InputError("an INPUT that ends in .safetensors or .npy", repr(str(path)))
+        remedy = "for a photo, --preprocess says how it becomes the model's input"
+        raise InputError("an INPUT that ends in .safetensors or .npy", repr(str(path)), remedy)
     if not path.is_file():
         raise InputError("an INPUT file", f"{str(path)!r}, which is not there")
     try:
@@ -164,7 +168,6 @@ def _print(diagnosis: Any, model: str, seconds: float) -> None:
     for finding in diagnosis.findings:
         table.add_row(Text(finding.code, style="bold yellow"), Text(finding.text, style="yellow"))
     table.add_row("in all", f"{seconds:.1f} s")
-    out = console()
-    out.print(Panel(table, title=Text(model, style="bold"), title_align="left"))
+    show(Panel(table, title=Text(model, style="bold"), title_align="left"))
     if not diagnosis.healthy:
-        out.print(f"'gradline explain-finding {diagnosis.findings[0].code}' says more.", style="dim")
+        write(paint(f"'gradline explain-finding {diagnosis.findings[0].code}' says more.", "dim", sys.stdout))

@@ -41,7 +41,9 @@ def command(
     photos: Annotated[
         list[str],
         typer.Argument(
-            metavar="PHOTO...", help="Photos: files, patterns such as '*.jpg', or folders, whose photos are taken."
+            metavar="PHOTO...",
+            help="Photos: files, patterns such as '*.jpg', or folders, whose photos are taken; not the pictures that "
+            "gradline wrote.",
         ),
     ],
     model: Model = "efficientnet-lite0",
@@ -68,7 +70,7 @@ def command(
             rich_help_panel=HOW,
         ),
     ] = None,
-    seed: Seed = 0,
+    seed: Seed = "0",
     tol: Tol = None,
     steps: Steps = None,
     rule: Annotated[
@@ -80,7 +82,7 @@ def command(
             rich_help_panel=COST,
         ),
     ] = None,
-    max_evaluations: MaxEvaluations = 512,
+    max_evaluations: MaxEvaluations = "512",
     memory: Memory = None,
     output: Annotated[
         list[str] | None,
@@ -124,11 +126,11 @@ def command(
                 method=method,
                 baseline=baseline,
                 tol=accuracy,
-                steps=steps,
+                steps=None if steps is None else _names.whole("--steps", steps),
                 rule=rule,
-                max_evaluations=max_evaluations,
+                max_evaluations=_names.whole("--max-evaluations", max_evaluations),
                 memory=memory,
-                seed=seed,
+                seed=_names.whole("--seed", seed),
                 baselines=baselines,
             ),
             row,

@@ -35,7 +35,7 @@ def command(
         print_json({"findings": listed} if chosen is None else dataclasses.asdict(chosen))
         return FINE
     if markdown:
-        sys.stdout.write(page())
+        write(page().removesuffix("\n"))
         return FINE
     if chosen is None:
         for each in KINDS.values():

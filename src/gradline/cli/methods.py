@@ -36,7 +36,7 @@ def command(
     if as_json:
         print_json({"methods": [facts(e) for e in CATALOGUE]} if name is None else facts(known[name]))
     elif markdown:
-        sys.stdout.write(page())
+        write(page().removesuffix("\n"))
     elif name is None:
         _print_table()
     else:

@@ -36,7 +36,7 @@ def command(
         listed = [dataclasses.asdict(m) for m in MEASURES]
         print_json({"metrics": listed} if chosen is None else dataclasses.asdict(chosen))
     elif markdown:
-        sys.stdout.write(page())
+        write(page().removesuffix("\n"))
     elif chosen is None:
         _print_table()
     else:

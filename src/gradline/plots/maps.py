@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -47,6 +48,7 @@ def picture(a: Attribution, photo: np.ndarray, i: int = 0) -> Picture:
     """
     i = example(a, i)
     values = only_tensor(a)
+    check_photo(photo)
     if values.ndim != 4 or photo.shape != (*values.shape[2:], 3):
         raise InputError(
             "an attribution (N, C, H, W) and its photo (H, W, 3)", f"{tuple(values.shape)} and {photo.shape}"
@@ -62,6 +64,13 @@ def picture(a: Attribution, photo: np.ndarray, i: int = 0) -> Picture:
         overlay=overlay(pixels, scale, photo),
         spotlight=spotlight(pixels, photo),
     )
+
+
+def check_photo(photo: object) -> None:
+    """Raises `InputError` if it is not a uint8 array `(H, W, 3)`."""
+    if not isinstance(photo, np.ndarray) or photo.dtype != np.uint8 or photo.ndim != 3 or photo.shape[2] != 3:
+        got = f"{photo.dtype} {photo.shape}" if isinstance(photo, np.ndarray) else type(photo).__name__
+        raise InputError("a photo as a uint8 array (H, W, 3)", got)
 
 
 def example(a: Attribution, i: int) -> int:
@@ -97,6 +106,15 @@ def colour_scale(pixels: np.ndarray) -> float:
     if not size.size:
         return 0.0
     return float(np.quantile(size, QUANTILE)) or float(size.max())
+
+
+def pooled(maps: Sequence[np.ndarray], families: Sequence[object]) -> list[np.ndarray]:
+    """For each map, all values of its family: of the maps whose values can be compared with its own."""
+
+    def rows(kind: object) -> list[np.ndarray]:
+        return [m.ravel() for m, other in zip(maps, families, strict=True) if other == kind]
+
+    return [np.concatenate(rows(kind)) for kind in families]
 
 
 def clipped(pixels: np.ndarray, scale: float) -> float:
@@ -136,6 +154,6 @@ def blocks(pixels: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
 
 def _tint(pixels: np.ndarray, scale: float, base: np.ndarray) -> np.ndarray:
     finite = np.nan_to_num(pixels, nan=0.0, posinf=0.0, neginf=0.0)
-    share = (np.clip(finite / scale, -1, 1) if scale > 0 else np.zeros_like(finite))[..., None]
+    share = (np.clip(finite, -scale, scale) / (scale or 1.0))[..., None]
     rgb = base + np.abs(share) * (np.where(share >= 0, FOR, AGAINST) - base)
     return np.asarray(rgb.round().astype(np.uint8))

@@ -9,7 +9,7 @@ from typing import Protocol, runtime_checkable
 import numpy as np
 
 from gradline.errors import InputError
-from gradline.plots.maps import colour_scale, example, only_tensor, summed
+from gradline.plots.maps import colour_scale, example, only_tensor, pooled, summed
 from gradline.plots.words import Legend, amount, brief_verdict, directions, family, full_colour, quantity, unit
 from gradline.result import Attribution
 from gradline.result.card import percent
@@ -63,7 +63,7 @@ def panels(several: Several, i: int = 0, *, shared: bool = True) -> list[Panel]:
         shapes = ", ".join(str(tuple(only_tensor(a).shape[1:])) for _, a, _ in given)
         raise InputError("maps of one kind: images, tables or rows of features", shapes)
     families = [family(a, k) for _, a, k in given]
-    pools = [_pooled(maps, families, kind) for kind in families] if shared else maps
+    pools = pooled(maps, families) if shared else maps
     return [
         Panel(name, a, k, pixels, kind, colour_scale(pool), _ends(pool))
         for (name, a, k), pixels, kind, pool in zip(given, maps, families, pools, strict=True)
@@ -73,7 +73,7 @@ def panels(several: Several, i: int = 0, *, shared: bool = True) -> list[Panel]:
 def common_legend(drawn: list[Panel], *, shared: bool) -> Legend:
     """The legend of all panels: numbers where there is one scale, and which panels share one."""
     first, one = drawn[0], shared and len({panel.family for panel in drawn}) == 1
-    lowers, raises = directions(first.a) if len({directions(p.a) for p in drawn}) == 1 else ("negative", "positive")
+    lowers, raises = directions(*(panel.a for panel in drawn))
     said = {quantity(panel.a, panel.i) for panel in drawn}
     notes = [*(said if len(said) == 1 else ()), _sharing(drawn, shared=shared)]
     low, high = (f"−{amount(first.scale)}", f"+{amount(first.scale)}") if one else ("", "")
@@ -87,11 +87,6 @@ def _by_name(several: Several, i: int) -> list[tuple[str, Attribution, int]]:
     if not isinstance(found, Mapping) or not all(isinstance(a, Attribution) for a in found.values()):
         raise InputError('an attribution, a Comparison, or {"name": attribution, …}', type(several).__name__)
     return [(str(name), a, example(a, i)) for name, a in found.items()]
-
-
-def _pooled(maps: list[np.ndarray], families: list[tuple[str, ...]], kind: tuple[str, ...]) -> np.ndarray:
-    """All values of a family in a row."""
-    return np.concatenate([m.ravel() for m, other in zip(maps, families, strict=True) if other == kind])
 
 
 def _ends(values: np.ndarray) -> tuple[float, float]:

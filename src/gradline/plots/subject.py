@@ -7,8 +7,7 @@ from typing import Protocol, runtime_checkable
 
 import numpy as np
 
-from gradline.errors import InputError
-from gradline.plots.maps import example
+from gradline.plots.maps import check_photo, example
 from gradline.result import Attribution
 
 
@@ -66,7 +65,5 @@ def pixels_of(a: Attribution, photo: np.ndarray | None, i: int) -> np.ndarray | 
     if photo is None:
         known = photo_of(a, example(a, i))
         return None if known is None else known.pixels
-    if not isinstance(photo, np.ndarray) or photo.dtype != np.uint8 or photo.ndim != 3 or photo.shape[2] != 3:
-        got = f"{photo.dtype} {photo.shape}" if isinstance(photo, np.ndarray) else type(photo).__name__
-        raise InputError("a photo as a uint8 array (H, W, 3)", got)
+    check_photo(photo)
     return photo

@@ -33,9 +33,10 @@ def legend(a: Attribution, i: int, pixels: np.ndarray, scale: float, things: str
     return Legend(f"−{amount(scale)}", f"+{amount(scale)}", *directions(a), tuple(notes))
 
 
-def directions(a: Attribution) -> tuple[str, str]:
-    """What blue and red mean."""
-    return ("lowers the score", "raises it") if unit(a) == "score" else ("negative", "positive")
+def directions(*shown: Attribution) -> tuple[str, str]:
+    """What blue and red mean in all of these maps."""
+    contribute = all(unit(a) == "score" for a in shown)
+    return ("lowers the score", "raises it") if contribute else ("negative", "positive")
 
 
 def extent(pixels: np.ndarray, scale: float, things: str) -> list[str]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from gradline.plots import PathPanel
+from gradline.result.card import percent
 
 WIDTH, LEFT, RIGHT = 560.0, 56.0, 548.0
 """Of the drawing, in SVG units, and between which x a strip lies."""
@@ -18,7 +19,7 @@ TOP, GAP, FOOT = 24.0, 34.0, 40.0
 """Above the first strip, between strips, and under the last."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Line:
     """A quantity along the path: `values` at the places `t`, on an axis from `low` to `high`, with its labels."""
 
@@ -32,7 +33,7 @@ class Line:
     high_text: str
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Strip:
     """A line in its place: `top` and `height` in SVG units, y downwards."""
 
@@ -45,16 +46,21 @@ class Strip:
         return self.top + self.height
 
     @property
-    def points(self) -> str:
-        """Coordinates of the line; places where it is not finite are left out."""
-        pairs = zip(self.line.t, self.line.values, strict=True)
-        return " ".join(f"{across(t):.1f},{self.down(v):.1f}" for t, v in pairs if np.isfinite(v))
+    def runs(self) -> list[str]:
+        """Coordinates of the line, in pieces that end where it is not finite."""
+        return [" ".join(f"{x:.1f},{y:.1f}" for x, y in run) for run in self._pieces()]
 
     @property
-    def area(self) -> str:
-        """Coordinates of the surface under the line."""
-        first, last = across(self.line.t[0]), across(self.line.t[-1])
-        return f"{first:.1f},{self.bottom:.1f} {self.points} {last:.1f},{self.bottom:.1f}"
+    def areas(self) -> list[str]:
+        """Coordinates of the surfaces under the pieces of the line."""
+        closed = [[(run[0][0], self.bottom), *run, (run[-1][0], self.bottom)] for run in self._pieces()]
+        return [" ".join(f"{x:.1f},{y:.1f}" for x, y in run) for run in closed]
+
+    def _pieces(self) -> list[list[tuple[float, float]]]:
+        known = np.isfinite(self.line.values)
+        edges = np.flatnonzero(np.diff(np.concatenate([[False], known, [False]])))
+        places = [(across(t), self.down(v)) for t, v in zip(self.line.t, self.line.values, strict=True)]
+        return [places[first:last] for first, last in zip(edges[::2], edges[1::2], strict=True)]
 
     def down(self, value: float) -> float:
         """The y coordinate of a value; in the middle on an axis without a length."""
@@ -62,7 +68,7 @@ class Strip:
         return self.bottom - ((value - self.line.low) / span if span > 0 else 0.5) * self.height
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Chart:
     """The drawing. `marks`: x of the places where gradients were read; `saturation`: x of the 90 % mark, if any."""
 
@@ -113,7 +119,7 @@ def lines(panel: PathPanel, shares: np.ndarray | None) -> list[Line]:
     if shares is not None:
         low, high = min(0.0, float(shares.min())), max(1.0, float(shares.max()))
         t = np.linspace(0, 1, len(shares))
-        found.append(Line("share", "Share of the map made so far", t, shares, low, high, f"{low:.0%}", f"{high:.0%}"))
+        found.append(Line("share", "Share of the map made so far", t, shares, low, high, percent(low), percent(high)))
     norm = panel.gradient_norm[np.isfinite(panel.gradient_norm)]
     if norm.size:
         high = float(norm.max())

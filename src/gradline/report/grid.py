@@ -9,14 +9,16 @@ import numpy as np
 import torch
 
 from gradline.comparison import Comparison
-from gradline.plots.maps import AGAINST, FOR, blocks, picture
+from gradline.errors import InputError
+from gradline.plots.maps import blocks, example, picture
 from gradline.plots.words import directions, family, unit
-from gradline.report import packing, words
-from gradline.report.content import EXACT, SIZE, Content, cover, file_name, tile_pictures
+from gradline.report import agreement, packing, words
+from gradline.report.content import EXACT, Content, common_data
 from gradline.report.page import rendered
 from gradline.report.photo import Photo
+from gradline.report.tiles import tile_pictures
 from gradline.result import Attribution
-from gradline.result.card import number, percent, verdict
+from gradline.result.card import number, percent, tone, verdict
 from gradline.result.storage import write_atomically
 
 PIXELS = 300_000
@@ -33,8 +35,10 @@ def write_comparison(comparison: Comparison, photo: Photo, path: str | Path) -> 
 
 
 def content(comparison: Comparison, photo: Photo) -> Content:
-    """Everything the template asks for."""
-    found = {name: a[0] for name, a in comparison.attributions.items()}
+    """Everything the template asks for. Raises `InputError` if there is no map, or one that does not fit the photo."""
+    if not comparison.attributions:
+        raise InputError("at least one map", "none")
+    found = {name: a[example(a, 0)] for name, a in comparison.attributions.items()}
     maps = [picture(a, photo.pixels).pixels for a in found.values()]
     shape = packing.block_shape(maps[0], min(packing.LARGEST, math.isqrt(PIXELS // len(maps))))
     sums = [blocks(pixels, shape) for pixels in maps]
@@ -52,17 +56,14 @@ def content(comparison: Comparison, photo: Photo) -> Content:
         "rows": rows,
         "tiles": [tile | row for tile, row in zip(tiles, rows, strict=True)],
         "several_scales": len(set(families)) > 1,
-        "directions": directions(first),
+        "directions": directions(*found.values()),
         "shape": maps[0].shape,
-        "cover": cover(shape, maps[0].shape),
+        "cover": packing.cover(shape, maps[0].shape),
         "side": packing.block_side(shape, maps[0].shape),
-        "agreement": words.methods_agreement([row["name"] for row in rows], signed.numpy()) if len(rows) > 1 else "",
+        "agreement": agreement.of_methods([row["name"] for row in rows], signed.numpy()) if len(rows) > 1 else "",
         "matrices": [("of signed values", _cells(signed)), ("of sizes", _cells(sizes))] if len(rows) > 1 else [],
-        "provenance": [(key.replace("_", " "), value) for key, value in first.provenance.items()],
-        "data": {
-            "file": file_name(photo),
-            "colours": {"raises": FOR.tolist(), "lowers": AGAINST.tolist(), "size": SIZE},
-        },
+        "provenance": words.provenance(found),
+        "data": common_data(photo),
     }
 
 
@@ -72,7 +73,7 @@ def _row(name: str, a: Attribution) -> Content:
     return {
         "name": name,
         "verdict": words.typeset(verdict(a, 0)),
-        "tone": words.tone(a.status[0]),
+        "tone": tone(a.status[0]),
         "unit": unit(a),
         "error": words.typeset(percent(error)) if np.isfinite(error) else "–",
         "gap": words.typeset(number(float(a.completeness_gap[0]))) if a.completeness_gap is not None else "–",
@@ -80,6 +81,6 @@ def _row(name: str, a: Attribution) -> Content:
     }
 
 
-def _cells(agreement: torch.Tensor) -> list[list[tuple[str, float]]]:
+def _cells(table: torch.Tensor) -> list[list[tuple[str, float]]]:
     """Text and value of each cell; NaN as 0."""
-    return [[(words.signed(v), 0.0 if math.isnan(v) else v) for v in row] for row in agreement.tolist()]
+    return [[(agreement.signed(v), 0.0 if math.isnan(v) else v) for v in row] for row in table.tolist()]

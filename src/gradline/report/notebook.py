@@ -21,8 +21,8 @@ def widget(a: Attribution) -> Any:
     """
     photo = a.shown[0] if len(a.shown) == 1 else None
     if not isinstance(photo, Photo):
-        got = f"{len(a)} examples" if a.shown else "one from bare tensors"
-        raise InputError("an attribution of one photo, as gl.explain_image makes it", got, "choose an example: a[0]")
+        got, remedy = (f"{len(a)} examples", "choose one: a[0]") if len(a.shown) > 1 else ("one without a photo", "")
+        raise InputError("an attribution of one photo, as gl.explain_image makes it", got, remedy)
     found = content(a, photo)
     name = f"gradline-{secrets.token_hex(4)}"
     html = rendered("report.html.jinja", found, name=name, whole=False, bare=True)

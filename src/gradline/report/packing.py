@@ -6,6 +6,7 @@ import base64
 import io
 import struct
 import zlib
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -36,6 +37,12 @@ def block_side(blocks: tuple[int, ...], pixels: tuple[int, ...]) -> int:
     return max(-(-n // m) for n, m in zip(pixels, blocks, strict=True))
 
 
+def cover(blocks: tuple[int, ...], pixels: tuple[int, ...]) -> tuple[float, float]:
+    """How wide and high a map of blocks is beside its photo: 1, or a little more where blocks reach over the edge."""
+    side = block_side(blocks, pixels)
+    return blocks[1] * side / pixels[1], blocks[0] * side / pixels[0]
+
+
 def deflated(array: np.ndarray) -> str:
     """The bytes of an array, deflated, as base64."""
     return base64.b64encode(zlib.compress(np.ascontiguousarray(array).tobytes(), 9)).decode()
@@ -56,9 +63,14 @@ def levels(maps: np.ndarray, cap: float) -> np.ndarray:
     Steps are even in the square root of the size, so that small contributions keep their colour on a smaller scale.
     """
     finite = np.isfinite(maps)
-    share = np.clip(np.where(finite, maps, 0) / (cap or 1.0), -1, 1)
+    share = _share(maps, finite, cap)
     whole = np.rint(np.sign(share) * np.sqrt(np.abs(share)) * STEPS) + STEPS
     return np.where(finite, whole, 255).astype(np.uint8)
+
+
+def _share(maps: np.ndarray, finite: np.ndarray, cap: float) -> np.ndarray:
+    """Of the cap, in [−1, 1]; 0 where not finite."""
+    return np.asarray(np.clip(np.where(finite, maps, 0).astype(np.float64), -cap, cap) / (cap or 1.0))
 
 
 def values_of(found: np.ndarray, cap: float) -> np.ndarray:
@@ -73,7 +85,7 @@ def stacked(maps: np.ndarray, cap: float) -> dict[str, Any]:
     Bytes as in `levels`, but in even steps of the size: stages of a path differ little from one to the next.
     """
     finite = np.isfinite(maps)
-    share = np.clip(np.where(finite, maps, 0) / (cap or 1.0), -1, 1)
+    share = _share(maps, finite, cap)
     found = np.where(finite, np.rint(share * STEPS) + STEPS, 255).astype(np.int16)
     steps = np.diff(found, axis=0, prepend=0).astype(np.uint8)
     return {"count": len(maps), "rows": maps.shape[1], "columns": maps.shape[2], "cap": cap, "values": deflated(steps)}
@@ -84,7 +96,7 @@ def level_picture(maps: np.ndarray, cap: float, scale: float) -> str:
 
     A page without a script shows it over white; a script reads the levels and paints them anew on another scale.
     """
-    size = np.minimum(np.abs(values_of(np.arange(255), cap)) / (scale or 1.0), 1)
+    size = np.minimum(np.abs(values_of(np.arange(255), cap)), scale) / (scale or 1.0)
     colours = np.where((np.arange(255) >= STEPS)[:, None], FOR, AGAINST)
     palette = np.vstack([colours, [[128, 128, 128]]]).astype(np.uint8)
     opacity = np.append(np.rint(size * 255), 255).astype(np.uint8)
@@ -111,7 +123,16 @@ def data_uri(data: bytes, kind: str) -> str:
     return f"data:image/{kind};base64,{base64.b64encode(data).decode()}"
 
 
-def photograph(image: np.ndarray, *, exact: int = 0, largest: int = 1024, quality: int = 88) -> str:
+@dataclass(frozen=True)
+class Inline:
+    """A picture inside a page: its data URI, how many rows and columns it has there, and how many it had before."""
+
+    source: str
+    shape: tuple[int, int]
+    whole: tuple[int, int]
+
+
+def photograph(image: np.ndarray, *, exact: int = 0, largest: int = 1024, quality: int = 88) -> Inline:
     """A uint8 image `(H, W, 3)` inline: as PNG up to `exact` pixels a side, else as JPEG of up to `largest` a side.
 
     A JPEG above `HEAVY` bytes is made smaller until it is below.
@@ -121,9 +142,9 @@ def photograph(image: np.ndarray, *, exact: int = 0, largest: int = 1024, qualit
     picture, buffer = Image.fromarray(image), io.BytesIO()
     if max(image.shape[:2]) <= exact:
         picture.save(buffer, "PNG", optimize=True)
-        return data_uri(buffer.getvalue(), "png")
+        return Inline(data_uri(buffer.getvalue(), "png"), image.shape[:2], image.shape[:2])
     picture.thumbnail((largest, largest))
     picture.save(buffer, "JPEG", quality=quality, optimize=True)
     if buffer.tell() > HEAVY:
         return photograph(image, largest=3 * max(picture.size) // 4, quality=quality)
-    return data_uri(buffer.getvalue(), "jpeg")
+    return Inline(data_uri(buffer.getvalue(), "jpeg"), (picture.height, picture.width), image.shape[:2])

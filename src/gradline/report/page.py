@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 from gradline.errors import MissingExtra
-from gradline.report.chart import across
 from gradline.report.content import content
 from gradline.report.photo import Photo
 from gradline.result import Attribution
@@ -73,6 +72,5 @@ def _environment() -> Any:
         raise MissingExtra("writing a report", "report") from error
     loader = FunctionLoader(lambda name: _read(f"templates/{name}"))
     made = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, loader=loader)
-    made.globals["across"] = across
     made.filters["percent"] = percent
     return made

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -36,7 +36,8 @@ class Photo:
     `candidates`: the most probable classes with their probabilities. `stages (K, h, w)`: float32, the map of the path
     up to t = 1/K, 2/K … 1, summed over channels and over square blocks of pixels; None if not kept. `baselines`: maps
     from other baselines. `command`, `python`: what repeats the attribution. `paths`: how many paths the map is the mean
-    of; `start` and the curve are those of the first.
+    of; `start` and the curve are those of the first. `baseline`: what the start is called, empty if it has no one name.
+    `straight`: the path is the straight line, so that its points are blends of both ends.
     """
 
     name: str
@@ -50,6 +51,8 @@ class Photo:
     command: str = ""
     python: str = ""
     paths: int = 1
+    baseline: str = ""
+    straight: bool = True
 
     def html(self, a: Attribution) -> str:
         """The report as a fragment for notebooks. Raises `MissingExtra`."""
@@ -65,4 +68,4 @@ class Photo:
             return write_html(a, self, path)
         from gradline.plots import summary, write_figure
 
-        return write_figure(summary(a), path)
+        return write_figure(summary(replace(a, shown=(self,))), path)

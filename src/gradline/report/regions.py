@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from gradline.result.card import percent
+from gradline.result.card import percent, short
 
 ROWS, COLUMNS = ("top", "middle", "bottom"), ("left", "centre", "right")
 """The zones: three rows of three."""
@@ -30,10 +30,10 @@ class Zone:
     def does(self, contributes: bool) -> str:
         """What the zone does to the score, or what its values add up to, in words."""
         if not contributes:
-            return f"adds up to {self.total:+.2g}"
+            return f"adds up to {'+' * (self.total > 0)}{short(self.total)}"
         if self.total == 0:
             return "leaves the score as it is"
-        return f"{'raises' if self.total > 0 else 'lowers'} the score by {abs(self.total):.2g}"
+        return f"{'raises' if self.total > 0 else 'lowers'} the score by {short(abs(self.total))}"
 
 
 def zones(pixels: np.ndarray) -> tuple[Zone, ...]:

@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+import unicodedata
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from gradline.plots import PathPanel
+from gradline.plots.path import SATURATED
 from gradline.plots.words import extent, quantity
-from gradline.report.photo import OtherBaseline, Photo
+from gradline.report.photo import Photo
 from gradline.result import Attribution
-from gradline.result.card import number, rows
+from gradline.result.card import number, percent, rows, tone
 from gradline.result.finding import KINDS, Finding
 from gradline.status import Status
-
-AGREE, DIFFER = 0.8, 0.5
-"""Rank agreement from which on maps are said to agree, and below which to differ."""
 
 
 @dataclass(frozen=True)
@@ -46,11 +45,6 @@ def verdict(a: Attribution) -> Verdict:
     return Verdict(text, tone(status), _MEANING[status], tuple(facts), known, a.provenance.get("tol"))
 
 
-def tone(status: Status) -> str:
-    """Good, plain or bad."""
-    return "good" if status is Status.CONVERGED else "plain" if status.is_sound else "bad"
-
-
 _MEANING = {
     Status.CONVERGED: "The estimate is the relative L2 error of the whole map.",
     Status.BUDGET_EXHAUSTED: "The map is less accurate than was asked for. Read its large features, not its pixels.",
@@ -75,19 +69,6 @@ def weakness(found: Finding) -> dict[str, str]:
     }
 
 
-def straight(a: Attribution) -> bool:
-    """The path is the straight line, so that its points are blends of both ends."""
-    return "path=Straight(" in str(a.provenance.get("method", ""))
-
-
-def baseline_name(a: Attribution) -> str:
-    """The baseline in words, such as `black`; empty if it has no name, or if there are several."""
-    found = re.search(r"baseline=(\w+)\(", str(a.provenance.get("method", "")))
-    if not found or found[1] in ("Each", "PerInput", "AtSite"):
-        return ""
-    return re.sub(r"(?<=[a-z])(?=[A-Z])", " ", found[1]).lower()
-
-
 def shares(stages: np.ndarray | None) -> np.ndarray | None:
     """The share ⟨A(t), A(1)⟩ / ‖A(1)‖² of the map made by t = 0, 1/K … 1; None if it is zero or not finite."""
     if stages is None or not np.isfinite(stages).all():
@@ -105,7 +86,7 @@ def path(panel: PathPanel, made: np.ndarray | None, paths: int) -> str:
     first = "the baseline (t = 0)" if panel.t[0] == 0 else f"t = {panel.t[0]:.2g}"
     text = f"On the way from {first} to the photo (t = 1) the score goes from {start} to {end}"
     if panel.saturation == panel.saturation:
-        text += f"; 90 % of that change is made by t = {panel.saturation:.2f}"
+        text += f"; {percent(SATURATED)} of that change is made by t = {panel.saturation:.2f}"
     text += "."
     if made is not None:
         half = np.interp(0.5, made, np.linspace(0, 1, len(made))) if (np.diff(made) > 0).all() else None
@@ -126,80 +107,50 @@ def caption(a: Attribution, sums: np.ndarray, scale: float, side: int, shape: Se
     return typeset(text)
 
 
-def agreement(others: Sequence[OtherBaseline], own: str) -> str:
-    """What follows from the maps of other baselines."""
-    known = [o for o in others if np.isfinite(o.agreement)]
-    if not known:
-        return "A map that is constant has no ranks: nothing can be said about agreement."
-    least = min(known, key=lambda o: o.agreement)
-    both = f"{signed(least.agreement)}, of the sizes alone {signed(least.agreement_absolute)}"
-    text = f"rank agreement is lowest with {least.name}: {both}"
-    if least.agreement >= AGREE:
-        return f"The choice of baseline hardly matters here: {text}."
-    if least.agreement >= DIFFER:
-        return f"The choice of baseline matters for details: {text}. Trust what all of these maps show."
-    return (
-        f"The choice of baseline matters here: {text}. Every contribution is a comparison with the baseline"
-        f"{f' ({own})' if own else ''}; take the one that means “nothing there” for your question, name it beside the "
-        "map, and do not rest a conclusion on pixels that another baseline turns round."
-    )
-
-
-def caveat(others: Sequence[OtherBaseline]) -> str:
-    """What the other baselines do to the verdict, in a sentence; empty if there are none, or if they agree."""
-    known = [o for o in others if np.isfinite(o.agreement)]
-    least = min(known, key=lambda o: o.agreement, default=None)
-    if least is None or least.agreement >= DIFFER:
-        return ""
-    return f"Another baseline gives another map (rank agreement with {least.name} {signed(least.agreement)})"
-
-
 def typeset(text: str) -> str:
     """Plain text with the signs of print: a true minus and prime, and no line break before a per cent sign."""
     text = re.sub(r"(?<![\w.])-(?=\d)", "−", text).replace(") - F(", ") − F(").replace("x')", "x′)")
     return re.sub(r"(?<=\d) %", "\N{NO-BREAK SPACE}%", text)
 
 
-def signed(value: float) -> str:
-    """A correlation with its sign."""
-    return f"{value:+.2f}".replace("-", "−") if np.isfinite(value) else "unknown"
-
-
 def question(photo: Photo) -> str:
     """What was asked, in one sentence."""
-    return f"Which pixels of {photo.name} speak for “{photo.title}”?"
+    return f"Which pixels of {isolated(photo.name)} speak for “{isolated(photo.title)}”?"
+
+
+def isolated(name: str) -> str:
+    """A name inside a sentence: one that runs from right to left does not turn the rest round."""
+    turns = any(unicodedata.bidirectional(c) in ("R", "AL", "RLE", "RLO", "LRO", "RLI", "FSI") for c in name)
+    return f"\N{FIRST STRONG ISOLATE}{name}\N{POP DIRECTIONAL ISOLATE}" if turns else name
 
 
 def made_by(a: Attribution, photo: Photo) -> str:
     """How it was answered, in one line."""
     method = a.provenance.get("method_name", "attribution")
-    start = f", path from {name}" if (name := baseline_name(a)) else ""
-    return (
-        f"{method} of {photo.model}, {a.explained[0]}{f', mean over {photo.paths} paths' if photo.paths > 1 else start}"
-    )
+    one = f", path from {photo.baseline}" if photo.baseline else ""
+    paths = f", mean over {photo.paths} paths" if photo.paths > 1 else one
+    return f"{method} of {isolated(photo.model)}, {a.explained[0]}{paths}"
+
+
+def provenance(shown: Mapping[str, Attribution]) -> list[tuple[str, object]]:
+    """How maps were made, by their names: once what holds for all of them, one by one what differs."""
+    found: list[tuple[str, object]] = []
+    for key in dict.fromkeys(key for a in shown.values() for key in a.provenance):
+        label, values = key.replace("_", " "), {name: a.provenance.get(key, "–") for name, a in shown.items()}
+        first = next(iter(values.values()))
+        if all(value == first for value in values.values()):
+            found.append((label, first))
+        else:
+            found += [(f"{label}, {name}", value) for name, value in values.items()]
+    return found
 
 
 def methods_summary(statuses: Sequence[Status]) -> tuple[str, str]:
     """How several maps ended, in a line, and its tone."""
-    count, sound = len(statuses), statuses.count(Status.CONVERGED)
+    count, converged = len(statuses), statuses.count(Status.CONVERGED)
     bad = sum(not status.is_sound for status in statuses)
     if bad:
         return f"{bad} of {count} maps {'is' if bad == 1 else 'are'} not what was asked for", "bad"
-    if sound == count:
+    if converged == count:
         return f"{'All maps' if count > 1 else 'The map'} converged to the accuracy asked for", "good"
-    return f"{sound} of {count} maps converged; for the others no error is known", "plain"
-
-
-def methods_agreement(names: Sequence[str], table: np.ndarray) -> str:
-    """Which maps agree least, and what follows."""
-    pairs = [(float(table[i, j]), names[i], names[j]) for i in range(len(names)) for j in range(i)]
-    known = [pair for pair in pairs if np.isfinite(pair[0])]
-    if not known:
-        return "A map that is constant has no ranks: nothing can be said about agreement."
-    value, one, other = min(known)
-    text = f"The lowest rank agreement is {signed(value)}, between {one} and {other}."
-    if value >= AGREE:
-        return f"{text} The methods tell the same story."
-    if value >= DIFFER:
-        return f"{text} The methods differ in details: trust what all of them show."
-    return f"{text} The methods answer different questions: say which one a conclusion rests on, and why."
+    return f"{converged} of {count} maps converged; for the others no error is known", "plain"

@@ -36,6 +36,11 @@ def number(value: float) -> str:
     return f"{value:.4g}"
 
 
+def short(value: float) -> str:
+    """Two significant digits, without an exponent where few zeros do: 1200, 0.034."""
+    return f"{float(f'{value:.2g}'):g}"
+
+
 def verdict(a: Attribution, i: int) -> str:
     """One line: how accurate the map of example i is."""
     status = a.status[i]
@@ -52,6 +57,11 @@ def verdict(a: Attribution, i: int) -> str:
             return f"{status.value.replace('_', ' ')}: {status.meaning}"
 
 
+def tone(status: Status) -> str:
+    """The colour beside a verdict: good, plain or bad."""
+    return "good" if status is Status.CONVERGED else "plain" if status.is_sound else "bad"
+
+
 def rows(a: Attribution, i: int) -> list[tuple[str, str]]:
     """Label and text of each fact about example i, in reading order."""
     facts = [("verdict", verdict(a, i)), ("score F(x)", number(float(a.score[i])))]
@@ -61,7 +71,7 @@ def rows(a: Attribution, i: int) -> list[tuple[str, str]]:
         gap = float(a.completeness_gap[i])
         due = abs(float(a.score[i]) - float(a.baseline_score[i])) if a.baseline_score is not None else 0.0
         share = f" ({percent(abs(gap) / due)} of F(x) - F(x'))" if due > 0 and math.isfinite(gap) else ""
-        facts.append(("completeness gap", f"{gap:+.3g}{share}"))
+        facts.append(("completeness gap", f"{gap:+.3g}{share}" if math.isfinite(gap) else "unknown"))
     count = int(a.evaluations[i])
     spent = f"{count} gradient{'s' * (count != 1)}"
     if int(a.forward_evaluations[i]):
@@ -133,8 +143,7 @@ def _several(a: Attribution) -> str:
 
 def _dot(a: Attribution, i: int) -> str:
     """Colour beside the verdict, which says the same in words."""
-    tone = "good" if a.status[i] is Status.CONVERGED else "plain" if a.status[i].is_sound else "bad"
-    return f'<i class="{tone}"></i>'
+    return f'<i class="{tone(a.status[i])}"></i>'
 
 
 _STYLE = """

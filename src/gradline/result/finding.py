@@ -270,16 +270,22 @@ def stopped(examples: tuple[int, ...], detail: str) -> Finding:
 
 
 def wide_gap(examples: tuple[int, ...], share: float) -> Finding:
-    missed = f"up to {share:.0%}" if share < 100 else "many times"
+    missed = f"up to {_percent(share)}" if share < 100 else "many times"
     detail = f"the values miss {missed} what they should add up to: too few steps for this path"
     return KINDS["GL205"].found(detail, examples)
 
 
 def few_draws(examples: tuple[int, ...], share: float, draws: int) -> Finding:
-    detail = f"the mean over {draws} draws has a standard error of up to {share:.1%} of the map"
+    detail = f"the mean over {draws} draws has a standard error of up to {_percent(share)} of the map"
     return KINDS["GL207"].found(detail, examples)
 
 
 def bypass(examples: tuple[int, ...], share: float) -> Finding:
-    detail = f"up to {share:.0%} of the change of the score does not pass through it, and is missing from the sum"
+    detail = f"up to {_percent(share)} of the change of the score does not pass through it, and is missing from the sum"
     return KINDS["GL206"].found(detail, examples)
+
+
+def _percent(share: float) -> str:
+    from gradline.result.card import percent  # late: it needs PyTorch, and the list of findings does not
+
+    return percent(share)

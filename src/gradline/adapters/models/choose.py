@@ -84,7 +84,7 @@ def any_model(name: str, *, weights: str | Path | None = None, preprocessing: De
         if description is None:
             return AnyModel(module)
         return _of_image(ImageModel(name, module, description.preprocessing, description.classes))
-    if is_place(name) and not (_misspelt(kind) and find_spec(kind) is None):
+    if is_place(name) and not kind.endswith(".py") and not (_misspelt(kind) and find_spec(kind) is None):
         made, x = made_by(name)
         return _made(name, made, x, weights)
     raise _unknown(name)
@@ -130,6 +130,9 @@ def _unknown(name: str) -> InputError:
         return InputError(
             there, repr(name), remedy + (f"; a pickled model: pickle:{name}" if suffix in PICKLED else "")
         )
+    if ".py" in name:  # a file of Python, with or without what is in it
+        module = ".".join(Path(kind).with_suffix("").parts)
+        return InputError(there, repr(name), f"did you mean {module}:{rest or 'make'}, a function that returns it?")
     near = [f"{form}{rest or 'NAME'}" for form in _misspelt(kind)] if colon else get_close_matches(name, names(), 3)
     if near:
         return InputError(there, repr(name), f"did you mean {' or '.join(near)}?")

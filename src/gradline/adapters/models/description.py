@@ -33,7 +33,7 @@ def described(text: str, where: str) -> Description:
     try:
         whole = json.loads(text)
         if not isinstance(whole, dict) or whole.get("format") != FORMAT:
-            raise ValueError(f'the entry "format" must be "{FORMAT}"')
+            raise ValueError(f'no entry "format": "{FORMAT}"')
         given = whole["preprocessing"]
         preprocessing = named_preprocessing(given) if isinstance(given, str) else _preprocessing(given)
         return Description(preprocessing, known_classes(whole.get("classes", ())))

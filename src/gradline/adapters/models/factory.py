@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import importlib
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
@@ -58,21 +59,32 @@ def _found(place: str) -> Any:
     return found
 
 
-def _imported(name: str) -> Any:
+@contextmanager
+def modules_here() -> Iterator[None]:
+    """Modules of the current folder are found, and come first."""
     before = list(sys.path)
     sys.path.insert(0, str(Path.cwd()))
     try:
-        return importlib.import_module(name)
+        yield
+    finally:
+        sys.path[:] = before
+
+
+def _imported(name: str) -> Any:
+    try:
+        with modules_here():
+            return importlib.import_module(name)
     except GradlineError:
         raise
+    except SystemExit as end:
+        remedy = "put what is a script under `if __name__ == '__main__':`"
+        raise ModelError(f"importing {name} ended the program, with exit code {end.code}; {remedy}") from end
     except Exception as error:
         missing = isinstance(error, ModuleNotFoundError) and error.name is not None
         if missing and (name == error.name or name.startswith(f"{error.name}.")):  # type: ignore[attr-defined]
-            remedy = "give it as seen from the current folder, dots for slashes"
+            remedy = "give it as seen from the current folder, dots for slashes, without .py"
             raise InputError("a Python module", f"{name!r}, which is not there", remedy) from None
         raise ModelError(f"importing {name} failed: {type(error).__name__}: {error}") from error
-    finally:
-        sys.path[:] = before
 
 
 def _called(place: str, factory: Callable[[], Any]) -> Any:
@@ -80,5 +92,5 @@ def _called(place: str, factory: Callable[[], Any]) -> Any:
         return factory()
     except GradlineError:
         raise
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise ModelError(f"the factory {place} failed: {type(error).__name__}: {error}") from error

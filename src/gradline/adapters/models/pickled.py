@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 
+from gradline.adapters.models.factory import modules_here
 from gradline.errors import InputError, ModelError
 
 
@@ -22,7 +23,8 @@ def unpickled(path: Path) -> Any:
         f"unpickling {path} runs code that the file brings along: only do it with files you trust", UserWarning, 3
     )
     try:
-        made = torch.load(path, map_location="cpu", weights_only=False)
+        with modules_here():
+            made = torch.load(path, map_location="cpu", weights_only=False)
     except Exception as error:
         raise ModelError(f"unpickling {path} failed: {type(error).__name__}: {error}") from error
     if not callable(made):

@@ -3,15 +3,24 @@
 const all = (place, selector) => [...place.querySelectorAll(selector)];
 const make = (tag, properties) => Object.assign(document.createElement(tag), properties);
 
-/** The element of that id, in the page or in the open shadow roots of a notebook. */
+/** The element of that id that was not started yet, in the page or in the open shadow roots of a notebook. */
 function found(id, place = document) {
-  const here = place.getElementById(id);
+  const here = place.querySelector(`[id="${id}"]:not([data-started])`);
   if (here) return here;
   for (const host of all(place, "*")) {
     const inside = host.shadowRoot && found(id, host.shadowRoot);
     if (inside) return inside;
   }
   return null;
+}
+
+/** Names of controls that no other view of the same output has: radio buttons of one name share one choice. */
+function renamed(root) {
+  const mark = `-${Math.random().toString(36).slice(2)}`;
+  for (const [selector, attribute] of [["[type='radio']", "name"], ["input[id]", "id"], ["[for]", "for"]]) {
+    for (const part of all(root, selector)) part.setAttribute(attribute, part.getAttribute(attribute) + mark);
+  }
+  for (const radio of all(root, "[type='radio']")) radio.checked = radio.defaultChecked;
 }
 
 /** What a control of a panel says: the choice among radio buttons, else a number. */

@@ -110,14 +110,12 @@ function leastOf({ sizes, held }, share) {
   return share >= 1 || place < 0 ? 0 : sizes[place];
 }
 
-/** The height at x of the line through (xs, ys); flat beyond its ends; places without a number are left out. */
+/** The height at x of the line through (xs, ys); flat beyond its ends; NaN beside a place without a number. */
 function onLine(x, xs, ys) {
-  const known = xs.map((_, i) => i).filter((i) => ys[i] !== null);
-  const after = known.findIndex((i) => xs[i] >= x);
-  if (!known.length) return NaN;
-  if (after < 1) return ys[known[after < 0 ? known.length - 1 : 0]];
-  const [a, b] = [known[after - 1], known[after]];
-  return ys[a] + ((ys[b] - ys[a]) * (x - xs[a])) / (xs[b] - xs[a] || 1);
+  const after = xs.findIndex((place) => place >= x), at = (i) => ys[i] ?? NaN;
+  if (after < 1) return at(after < 0 ? xs.length - 1 : 0);
+  if (xs[after] === x) return at(after);
+  return at(after - 1) + ((at(after) - at(after - 1)) * (x - xs[after - 1])) / (xs[after] - xs[after - 1]);
 }
 
 /** Significant digits and a true minus. */
@@ -125,4 +123,9 @@ const digits = (v, count = 3) => {
   return Number.isFinite(v) ? String(Number(v.toPrecision(count))).replace("-", "−") : "unknown";
 };
 const withSign = (v, count = 3) => (v > 0 ? "+" : "") + digits(v, count);
-const percent = (share) => (Number.isFinite(share) ? `${Math.round(100 * share)}\u00a0%`.replace("-", "−") : "unknown");
+const percent = (share) => {
+  const size = Math.abs(share);
+  if (!Number.isFinite(share)) return "unknown";
+  if (size > 0 && size < 1e-5) return "below 0.001\u00a0%";
+  return `${digits(size < 1 ? 100 * share : Math.round(100 * share), size < 1 ? 2 : 12)}\u00a0%`;
+};

@@ -6,6 +6,7 @@ const PANELS = { map: mapPanel, path: pathPanel, tiles: tilesPanel };
 async function start(root, data) {
   if (!root || root.dataset.started || !("DecompressionStream" in globalThis)) return;
   root.dataset.started = "yes";
+  renamed(root);
   const numbers = data ?? JSON.parse(root.querySelector("script[type='application/json']").textContent);
   const page = { root, data: numbers, say: sayer(root) };
   for (const panel of all(root, "[data-panel]")) await PANELS[panel.dataset.panel](page, panel);
@@ -50,8 +51,9 @@ async function tilesPanel({ data, say }, panel) {
 /** For anywidget: the same page in a cell, with `t`, `blend` and `threshold` known on both sides. */
 async function render({ model, el }) {
   el.innerHTML = model.get("html");
-  const root = el.querySelector(".gradline");
+  const root = el.querySelector(".gradline"), undo = [];
   await start(root, model.get("data"));
+  if (!root.classList.contains("live")) return () => {};
   for (const name of ["t", "blend", "threshold"]) {
     const control = root.querySelector(`[data-control='${name}']`);
     if (!control) continue;
@@ -61,9 +63,11 @@ async function render({ model, el }) {
     };
     toPage();
     model.on(`change:${name}`, toPage);
+    undo.push(() => model.off(`change:${name}`, toPage));
     control.addEventListener("input", () => {
       model.set(name, Number(control.value));
       model.save_changes();
     });
   }
+  return () => undo.forEach((off) => off());
 }
