@@ -1,4 +1,4 @@
-"""What a map error of 5 % means for single values and for sums over blocks: `python benchmarks/values.py` (half a minute).
+"""What a map error of 5 % means for single values and for sums over blocks: `python benchmarks/values.py` (seconds).
 
 One photo, the demo's, on EfficientNet-Lite0: the map at 5 % against the map at 1 %, which stands for the truth.
 """

@@ -53,7 +53,7 @@ def test_captums_delta_counts_what_goes_past_the_layer() -> None:
     through = gl.explain(model, x, baseline=start, method=gl.methods.conductance(gl.Layer("h")), steps=4)
     assert torch.allclose(through.values, exact, rtol=1e-12)
     (said,) = [f for f in through.findings if f.code == "GL206"]
-    assert "18%" in said.detail  # 4 of 22.25
+    assert "18 %" in said.detail  # 4 of 22.25
 
 
 class Bag(nn.Module):

@@ -7,7 +7,8 @@ import pytest
 import torch
 
 import gradline as gl
-from gradline.result.card import percent, rows
+from gradline.result.card import rows
+from gradline.result.spelling import percent
 
 
 def parabola(x):

@@ -40,6 +40,12 @@ def test_names_that_two_classes_share_are_refused_with_both(wanted, indices):
     assert class_index(NAMES, "maillot, tank suit") == 639
 
 
+def test_a_title_that_two_classes_share_says_which_and_leads_back():
+    model = gl.models.image_model("efficientnet-lite0")
+    assert [model.class_name(k) for k in (134, 517, 967)] == ["crane (134)", "crane (517)", "espresso"]
+    assert [class_index(model, title) for title in ("crane (134)", "Crane (517)", "espresso (967)")] == [134, 517, 967]
+
+
 def test_unknown_names_come_with_the_nearest():
     with pytest.raises(gl.TargetError, match=r"got 'expresso'; the nearest: espresso \(967\)"):
         class_index(NAMES, "expresso")

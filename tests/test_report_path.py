@@ -23,7 +23,7 @@ from gradline.plots import path_panel
 from gradline.plots.maps import colour_scale, colours
 from gradline.report import words, write_html
 from gradline.report.page import script
-from gradline.result.card import percent
+from gradline.result.spelling import percent
 
 pytestmark = [needs_browser, pytest.mark.usefixtures("quiet")]
 pytest_plugins = ["report_fixtures"]

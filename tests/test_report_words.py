@@ -11,7 +11,7 @@ from report_cases import attribution, other, photo
 import gradline as gl
 from gradline.plots import path_panel
 from gradline.report import agreement, words
-from gradline.result.card import short
+from gradline.result.spelling import short
 
 
 def test_the_path_in_words() -> None:

@@ -15,7 +15,7 @@ from gradline.engine import attribute
 from gradline.errors import InputError
 from gradline.question import Score
 from gradline.result import Attribution
-from gradline.result.card import number, percent
+from gradline.result.spelling import number, percent
 from gradline.result.structure import flat
 
 

@@ -23,9 +23,9 @@ from gradline.question.guard import undisturbed
 from gradline.question.score import Score
 from gradline.question.sites import Site
 from gradline.question.targets import TargetLike
-from gradline.result.card import number
 from gradline.result.finding import Finding, training_mode
 from gradline.result.provenance import model_name
+from gradline.result.spelling import number
 
 FEW = 4
 """Examples that are looked at closely."""

@@ -58,10 +58,11 @@ def _key(name: str) -> str:
 
 
 def _calls(names: Sequence[str]) -> Iterator[tuple[str, int]]:
-    """All that classes are called, and which: the whole name and each synonym."""
+    """All that classes are called, and which: the whole name and each synonym, also with the index behind it."""
     for index, name in enumerate(names):
         for call in {_key(name), *(_key(synonym) for synonym in name.split(","))}:
             yield call, index
+            yield f"{call} ({index})", index
 
 
 def _advice(names: Sequence[str], key: str) -> str:

@@ -148,7 +148,7 @@ def _write(path: Path, comparison: Comparison, photo: Photo, numbers: dict[str, 
 
 
 def print_table(numbers: dict[str, Any], files: tuple[Path, ...], seconds: float) -> None:
-    from gradline.result.card import percent
+    from gradline.result.spelling import percent
 
     left = max(len(row["method"]) for row in numbers["maps"]) + 2
     widths = (left, 18, 17, 11, 0)

@@ -118,7 +118,8 @@ def _print_card(result: Result) -> None:
     from rich.table import Table
     from rich.text import Text
 
-    from gradline.result.card import percent, rows
+    from gradline.result.card import rows
+    from gradline.result.spelling import percent
 
     a, photo = result.attribution, result.photo
     table = Table.grid(padding=(0, 2))

@@ -18,8 +18,8 @@ from gradline.engine.remarks import about_target
 from gradline.errors import GradlineError
 from gradline.question.trace import Watch, address, first_bad_gradient, first_nonfinite, trusted, watch, watching
 from gradline.question.trees import tensors
-from gradline.result.card import percent
 from gradline.result.finding import KINDS, Finding, low_precision
+from gradline.result.spelling import percent
 
 PLACES = {"x": 1.0, "halfway": 0.5, "the baseline": 0.0}
 

@@ -28,8 +28,8 @@ from gradline.engine.memory import Memory
 from gradline.question.bound import BoundScore
 from gradline.question.sites import Tap
 from gradline.question.targets import Target
-from gradline.result.card import percent
 from gradline.result.finding import Finding, low_precision
+from gradline.result.spelling import percent
 
 HALF = (torch.float16, torch.bfloat16)
 

@@ -117,7 +117,7 @@ def progress(shown: bool, total: int, budget: Budget | None = None, draws: int =
 
 def facts(done: int, total: int, spent: int, estimate: float) -> str:
     """What is known now, in words."""
-    from gradline.result.card import percent
+    from gradline.result.spelling import percent
 
     parts = [f"{done}/{total} examples"] if total > 1 else []
     parts.append(f"{spent} gradient{'s' * (spent != 1)}")

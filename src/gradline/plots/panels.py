@@ -12,7 +12,7 @@ from gradline.errors import InputError
 from gradline.plots.maps import colour_scale, example, only_tensor, pooled, summed
 from gradline.plots.words import Legend, amount, brief_verdict, directions, family, full_colour, quantity, unit
 from gradline.result import Attribution
-from gradline.result.card import percent
+from gradline.result.spelling import percent
 
 
 @runtime_checkable

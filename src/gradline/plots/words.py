@@ -11,7 +11,7 @@ import numpy as np
 from gradline.plots.maps import clipped
 from gradline.plots.subject import photo_of
 from gradline.result import Attribution
-from gradline.result.card import percent
+from gradline.result.spelling import percent
 from gradline.status import Status
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from gradline.plots import PathPanel
-from gradline.result.card import percent
+from gradline.result.spelling import percent
 
 WIDTH, LEFT, RIGHT = 560.0, 56.0, 548.0
 """Of the drawing, in SVG units, and between which x a strip lies."""

@@ -14,7 +14,7 @@ from gradline.report import agreement, packing, regions, tiles, words
 from gradline.report.chart import chart
 from gradline.report.photo import Photo
 from gradline.result import Attribution
-from gradline.result.card import short
+from gradline.result.spelling import short
 
 SIZE = (64, 30, 104)
 """Colour of sizes, where the sign is left out: neither of the two that stand for a sign."""

@@ -18,7 +18,8 @@ from gradline.report.page import rendered
 from gradline.report.photo import Photo
 from gradline.report.tiles import tile_pictures
 from gradline.result import Attribution
-from gradline.result.card import number, percent, tone, verdict
+from gradline.result.card import tone, verdict
+from gradline.result.spelling import number, percent
 from gradline.result.storage import write_atomically
 
 PIXELS = 300_000

@@ -13,7 +13,7 @@ from gradline.errors import MissingExtra
 from gradline.report.content import content
 from gradline.report.photo import Photo
 from gradline.result import Attribution
-from gradline.result.card import percent
+from gradline.result.spelling import percent
 from gradline.result.storage import write_atomically
 
 SCRIPTS = ("numbers.js", "controls.js", "map.js", "path.js", "report.js")

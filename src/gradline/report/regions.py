@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from gradline.result.card import percent, short
+from gradline.result.spelling import percent, short
 
 ROWS, COLUMNS = ("top", "middle", "bottom"), ("left", "centre", "right")
 """The zones: three rows of three."""

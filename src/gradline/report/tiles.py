@@ -10,7 +10,7 @@ import numpy as np
 from gradline.plots.maps import blocks, colour_scale, pooled
 from gradline.report import agreement, packing
 from gradline.report.photo import Photo
-from gradline.result.card import short
+from gradline.result.spelling import short
 
 START = 96
 """Side of the picture of a baseline, in pixels."""

@@ -14,8 +14,9 @@ from gradline.plots.path import SATURATED
 from gradline.plots.words import extent, quantity
 from gradline.report.photo import Photo
 from gradline.result import Attribution
-from gradline.result.card import number, percent, rows, tone
+from gradline.result.card import rows, tone
 from gradline.result.finding import KINDS, Finding
+from gradline.result.spelling import number, percent
 from gradline.status import Status
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from gradline.errors import InputError
+from gradline.result.spelling import percent
 
 
 @dataclass(frozen=True)
@@ -270,22 +271,16 @@ def stopped(examples: tuple[int, ...], detail: str) -> Finding:
 
 
 def wide_gap(examples: tuple[int, ...], share: float) -> Finding:
-    missed = f"up to {_percent(share)}" if share < 100 else "many times"
-    detail = f"the values miss {missed} what they should add up to: too few steps for this path"
+    missed = f"up to {percent(share)} of it" if share < 100 else "many times of it"
+    detail = f"the values should add up to F(x) − F(x') and miss {missed}: too few steps for this path"
     return KINDS["GL205"].found(detail, examples)
 
 
 def few_draws(examples: tuple[int, ...], share: float, draws: int) -> Finding:
-    detail = f"the mean over {draws} draws has a standard error of up to {_percent(share)} of the map"
+    detail = f"the mean over {draws} draws has a standard error of up to {percent(share)} of the map"
     return KINDS["GL207"].found(detail, examples)
 
 
 def bypass(examples: tuple[int, ...], share: float) -> Finding:
-    detail = f"up to {_percent(share)} of the change of the score does not pass through it, and is missing from the sum"
+    detail = f"up to {percent(share)} of the change of the score does not pass through it, and is missing from the sum"
     return KINDS["GL206"].found(detail, examples)
-
-
-def _percent(share: float) -> str:
-    from gradline.result.card import percent  # late: it needs PyTorch, and the list of findings does not
-
-    return percent(share)

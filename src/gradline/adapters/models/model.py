@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import torch
@@ -63,6 +64,13 @@ class ImageModel:
         return torch.empty(0, dtype=torch.float32, device="cpu")
 
     def class_name(self, index: int) -> str:
-        """The name of a class without its synonyms; "class 3" if nobody knows."""
-        known = 0 <= index < len(self.classes)
-        return self.classes[index].split(",")[0] if known else f"class {index}"
+        """The name of a class without its synonyms, "crane (134)" where several have that name; "class 3" if nobody
+        knows."""
+        if not 0 <= index < len(self.classes):
+            return f"class {index}"
+        name = self._names[index]
+        return name if self._names.count(name) == 1 else f"{name} ({index})"
+
+    @cached_property
+    def _names(self) -> list[str]:
+        return [name.split(",")[0] for name in self.classes]

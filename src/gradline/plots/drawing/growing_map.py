@@ -15,7 +15,7 @@ from gradline.plots.maps import colour_scale, colours, example
 from gradline.plots.partial import Stages, partial_maps
 from gradline.plots.words import Legend, amount, directions, extent, quantity
 from gradline.result import Attribution
-from gradline.result.card import percent
+from gradline.result.spelling import percent
 
 
 def stages(a: Attribution, i: int = 0, *, count: int = 4, width: float = TWO_COLUMNS) -> Figure:

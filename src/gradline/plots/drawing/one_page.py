@@ -30,7 +30,8 @@ from gradline.plots.path import path_panel
 from gradline.plots.subject import PhotoShown, photo_of
 from gradline.plots.words import Legend, directions, legend, photo_name, quantity
 from gradline.result import Attribution
-from gradline.result.card import percent, rows, verdict
+from gradline.result.card import rows, verdict
+from gradline.result.spelling import percent
 
 MARGIN = 0.06
 FINDINGS = 4

@@ -27,7 +27,7 @@ from gradline.plots.features import Names, Ranking, ranking
 from gradline.plots.maps import example
 from gradline.plots.words import Legend, directions, quantity, signed
 from gradline.result import Attribution
-from gradline.result.card import percent
+from gradline.result.spelling import percent
 
 PITCH = 0.155
 """From bar to bar, in inches."""

@@ -15,7 +15,7 @@ from gradline.plots.panels import Panel, Several, common_legend, panels
 from gradline.plots.subject import photo_of, pixels_of
 from gradline.plots.words import Legend, amount, brief_verdict, directions, full_colour, quantity
 from gradline.result import Attribution
-from gradline.result.card import percent
+from gradline.result.spelling import percent
 
 
 def grid(
