@@ -21,7 +21,7 @@ def test_the_path_in_words() -> None:
     text = words.path(panel, np.array([0, 0.25, 1.0]), 1)
     assert "the score goes from 0 to 8" in text
     assert "Half of the map is made by t = 0.67" in text  # 0.5 + 0.5 · (0.5 − 0.25) / 0.75
-    assert "90\N{NO-BREAK SPACE}% of that change is made by t = 0.95" in text  # 7.2 between 6.125 and 8
+    assert "90\N{NO-BREAK SPACE}% of that change is first made by t = 0.95" in text  # 7.2 between 6.125 and 8
     late = replace(panel, t=panel.t[1:], score=panel.score[1:])
     assert words.path(late, None, 5).startswith("On the way from t = 0.12 to the photo")
     assert "the mean over 5 paths" in words.path(panel, None, 5)

@@ -9,7 +9,7 @@ import numpy as np
 from gradline.report.photo import OtherBaseline
 
 AGREE, DIFFER = 0.8, 0.5
-"""Rank agreement from which on maps are said to agree, and below which to differ."""
+"""Rank agreement from which on maps are said to agree, and below which to differ: conventions, not measurements."""
 
 NO_RANKS = "A map that is constant or not finite has no ranks: nothing can be said about agreement."
 
@@ -22,7 +22,7 @@ def of_baselines(others: Sequence[OtherBaseline], own: str) -> str:
     both = f"{signed(least.agreement)}, of the sizes alone {signed(least.agreement_absolute)}"
     text = f"rank agreement is lowest with {least.name}: {both}"
     if least.agreement >= AGREE:
-        return f"The choice of baseline hardly matters here: {text}."
+        return f"The choice of baseline hardly matters among these: {text}."
     if least.agreement >= DIFFER:
         return f"The choice of baseline matters for details: {text}. Trust what all of these maps show."
     return (
@@ -49,7 +49,7 @@ def of_methods(names: Sequence[str], table: np.ndarray) -> str:
     value, one, other = min(known)
     text = f"The lowest rank agreement is {signed(value)}, between {one} and {other}."
     if value >= AGREE:
-        return f"{text} The methods tell the same story."
+        return f"{text} The methods order the pixels much alike."
     if value >= DIFFER:
         return f"{text} The methods differ in details: trust what all of them show."
     return f"{text} The methods answer different questions: say which one a conclusion rests on, and why."

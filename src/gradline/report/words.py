@@ -47,12 +47,12 @@ def verdict(a: Attribution) -> Verdict:
 
 
 _MEANING = {
-    Status.CONVERGED: "The estimate is the relative L2 error of the whole map.",
+    Status.CONVERGED: "It is an estimate of the relative L2 error of the whole map; single pixels may be off by more.",
     Status.BUDGET_EXHAUSTED: "The map is less accurate than was asked for. Read its large features, not its pixels.",
     Status.FIXED: "How wrong this map is, is not known: a fixed number of steps has no error estimate. Ask for an "
     "accuracy (tol) instead of steps to get one.",
     Status.NONFINITE: "This map cannot be used.",
-    Status.FLAT: "There is nothing to see: no pixel changes the score.",
+    Status.FLAT: "There is nothing to see: no pixel changed the score on this path.",
     Status.NO_CLAIM: "How wrong this map is, is not known, and its values need not add up to anything.",
 }
 
@@ -87,11 +87,11 @@ def path(panel: PathPanel, made: np.ndarray | None, paths: int) -> str:
     first = "the baseline (t = 0)" if panel.t[0] == 0 else f"t = {panel.t[0]:.2g}"
     text = f"On the way from {first} to the photo (t = 1) the score goes from {start} to {end}"
     if panel.saturation == panel.saturation:
-        text += f"; {percent(SATURATED)} of that change is made by t = {panel.saturation:.2f}"
+        text += f"; {percent(SATURATED)} of that change is first made by t = {panel.saturation:.2f}"
     text += "."
     if made is not None:
         half = np.interp(0.5, made, np.linspace(0, 1, len(made))) if (np.diff(made) > 0).all() else None
-        text += f" Half of the map is made by t = {half:.2f}." if half is not None else ""
+        text += "" if half is None else f" Half of the map is made by t = {half:.2f}, by projection on the whole map."
     if paths > 1:
         text += f" The map is the mean over {paths} paths; the lines and the start shown are those of the first."
     return typeset(text)
