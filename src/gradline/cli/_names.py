@@ -126,6 +126,14 @@ def complete_finding(incomplete: str) -> list[tuple[str, str]]:
 
 
 def complete_measure(incomplete: str) -> list[tuple[str, str]]:
+    from gradline.metrics.catalogue import entries
     from gradline.result.measures import MEASURES
 
-    return [(m.name, m.range) for m in MEASURES if m.name.startswith(incomplete)]
+    known = [*((m.name, m.range) for m in MEASURES), *((e.name, e.range) for e in entries())]
+    return [(name, values) for name, values in known if name.startswith(incomplete)]
+
+
+def complete_metric(incomplete: str) -> list[tuple[str, str]]:
+    from gradline.metrics.catalogue import entries
+
+    return [(e.name, e.range) for e in entries() if e.ready and e.name.startswith(incomplete)]

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from gradline.errors import InputError
-
 
 @dataclass(frozen=True)
 class Measure:
@@ -104,11 +102,3 @@ MEASURES: tuple[Measure, ...] = (
     ),
 )
 """In the order of importance."""
-
-
-def measure(name: str) -> Measure:
-    """The measure of that name. Raises `InputError` with the names there are."""
-    for one in MEASURES:
-        if one.name == name.strip().lower().replace("_", "-").replace(" ", "-"):
-            return one
-    raise InputError(f"a measure out of {', '.join(m.name for m in MEASURES)}", repr(name))

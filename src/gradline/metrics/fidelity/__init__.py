@@ -1,0 +1,1 @@
+"""The map as a linear model of what perturbations do to the score."""

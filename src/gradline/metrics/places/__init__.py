@@ -1,0 +1,1 @@
+"""Where the map lies, against where the evidence is known to be."""

@@ -1,0 +1,1 @@
+"""The same with regions for units: windows, superpixels, imputed pixels."""

@@ -1,0 +1,1 @@
+"""What words are worth: taken out, or left alone."""
