@@ -16,6 +16,8 @@ FILES = sorted(SOURCE.rglob("*.py"))
 BASE = ("errors", "lazy", "status")
 JOINED = (*BASE, "core", "methods", "question", "result", "engine")
 
+LOOKS = tuple(f"engine.{name}" for name in ("attribute", "outputs_at", "scores_at", "settled"))
+
 MAY = {
     "errors": (),
     "lazy": (),
@@ -39,10 +41,14 @@ MAY = {
     "question.trees": BASE,
     "result": (*BASE, "result"),
     "engine": JOINED,
+    "metrics": (*BASE, "core", "question", "result", "metrics"),
+    "sanity": (*BASE, "core", "question", "result", "metrics", "sanity", "methods", *LOOKS),
+    "evaluation": (*JOINED, "metrics", "sanity", "evaluation"),
+    "evaluation.board": (*JOINED, "metrics", "evaluation", "report", "plots"),  # late: it writes and shows itself
     "diagnosis": JOINED,
-    "comparison": JOINED,
-    "plots": (*BASE, "core", "result", "plots"),
-    "report": (*BASE, "result", "plots", "comparison", "report"),
+    "comparison": (*JOINED, "metrics", "evaluation"),
+    "plots": (*BASE, "core", "result", "evaluation", "plots"),
+    "report": (*BASE, "result", "plots", "comparison", "evaluation", "report"),
     "adapters": (*JOINED, "comparison", "plots", "report", "adapters"),
     "testing": (*JOINED, "testing"),
 }

@@ -12,8 +12,10 @@ from gradline.lazy import loader, names_of
 
 if TYPE_CHECKING:
     from gradline import methods as methods
+    from gradline import metrics as metrics
     from gradline import plots as plots
     from gradline import report as report
+    from gradline import sanity as sanity
     from gradline.adapters import ImageCase as ImageCase
     from gradline.adapters import demo_photo as demo_photo
     from gradline.adapters import explain_image as explain_image
@@ -39,6 +41,11 @@ if TYPE_CHECKING:
     from gradline.errors import SiteError as SiteError
     from gradline.errors import StorageError as StorageError
     from gradline.errors import TargetError as TargetError
+    from gradline.evaluation import Leaderboard as Leaderboard
+    from gradline.evaluation import evaluate as evaluate
+    from gradline.evaluation import leaderboard as leaderboard
+    from gradline.metrics import Evaluation as Evaluation
+    from gradline.metrics import Metric as Metric
     from gradline.question import Box as Box
     from gradline.question import Contrast as Contrast
     from gradline.question import Element as Element
@@ -81,7 +88,10 @@ _HOME = names_of(
         "gradline.engine": "attribute explain",
         "gradline.errors": "BaselineError GradlineError InputError MemoryBudgetError MissingExtra ModelError SiteError "
         "StorageError TargetError",
+        "gradline.evaluation": "Leaderboard evaluate leaderboard",
         "gradline.methods": "methods",
+        "gradline.metrics": "metrics",
+        "gradline.metrics.base": "Evaluation Metric",
         "gradline.plots": "plots",
         "gradline.question": "Box Contrast Element Entry Function Input LabelProbability Layer LogProbability Logit "
         "Loss Margin Neuron Predicted Probability Region Score Site Target",
@@ -89,6 +99,7 @@ _HOME = names_of(
         "gradline.question.sites": "sites",
         "gradline.question.targets": "targets",
         "gradline.report": "report",
+        "gradline.sanity": "sanity",
         "gradline.result": "Attribution Curve Finding load",
         "gradline.status": "Status",
     }

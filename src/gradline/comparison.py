@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 
+from gradline.core.baselines import PixelSpace
 from gradline.core.method import Method
 from gradline.engine import attribute
 from gradline.errors import InputError
+from gradline.metrics.base import Evaluation, Metric
 from gradline.question import Score
 from gradline.result import Attribution
+from gradline.result.ranks import rank_correlation as rank_correlation
 from gradline.result.spelling import number, percent
 from gradline.result.structure import flat
 
@@ -24,7 +26,7 @@ class Comparison:
     """Attributions of the same examples by name, and what is known of each.
 
     `table`: one row a method and example, JSON-ready: `method`, `example`, `status`, `error_estimate`,
-    `completeness_gap`, `evaluations`, `forward_evaluations`; None where there is no number.
+    `completeness_gap`, `evaluations`, `forward_evaluations`, and each metric's name; None where there is no number.
     """
 
     attributions: Mapping[str, Attribution]
@@ -63,6 +65,9 @@ def compare(
     x: Any,
     methods: Mapping[str, Method],
     *,
+    metrics: Mapping[str, Metric] | Iterable[Metric] = (),
+    masks: Tensor | None = None,
+    pixels: PixelSpace | None = None,
     tol: float | None = None,
     steps: int | None = None,
     max_evaluations: int = 512,
@@ -74,12 +79,15 @@ def compare(
     """Attribute `score` to x by each of `methods`, by the names they are given here.
 
     A method with another baseline is `method.starting_at(baseline)`. `tol` and `steps` go to the methods that take
-    them; the rest as in `attribute`. Raises `InputError` and whatever `attribute` raises.
+    them; the rest as in `attribute`. `metrics` judge the maps, each a column of the table; `masks` and `pixels` as in
+    `gl.evaluate`. For intervals, and what is real, see `gl.leaderboard`. Raises `InputError` and whatever `attribute`
+    raises.
     """
     if not isinstance(methods, Mapping) or not methods or not all(isinstance(m, Method) for m in methods.values()):
         raise InputError('methods by name, such as {"ig": gl.methods.integrated_gradients()}', repr(methods))
     if score.asks_several:
         raise InputError("one target for all methods", "a list of targets")
+    chosen = _chosen(metrics, pixels, masks)
     attributions = {
         name: attribute(
             score,
@@ -95,23 +103,17 @@ def compare(
         )
         for name, method in methods.items()
     }
-    return Comparison(attributions, tuple(_row(name, a, i) for name, a in attributions.items() for i in range(len(a))))
+    judged: dict[str, dict[str, Evaluation]] = {name: {} for name in attributions}
+    if chosen:
+        from gradline.evaluation.contest import judge_attributions
+        from gradline.evaluation.entrants import Budget
 
-
-def rank_correlation(maps: Tensor) -> Tensor:
-    """Spearman's rank correlation of the rows of `maps (M, D)`: `(M, M)`; NaN for constant ones and non-finite ones."""
-    ranks = torch.from_numpy(np.stack([_ranks(row) for row in maps.detach().cpu().numpy()]))
-    ranks[~maps.isfinite().all(1).cpu()] = torch.nan
-    centred = ranks - ranks.mean(1, keepdim=True)
-    norm = centred.norm(dim=1)
-    correlation: Tensor = centred @ centred.T / (norm[:, None] * norm)
-    return correlation.clamp(-1, 1)
-
-
-def _ranks(values: np.ndarray) -> np.ndarray:
-    """The rank of every value, equal ones sharing their mean rank."""
-    _, place, count = np.unique(values, return_inverse=True, return_counts=True)
-    return np.asarray((np.cumsum(count) - (count - 1) / 2)[place])
+        budget = Budget(tol, steps, max_evaluations, seed, memory)
+        judged = judge_attributions(score, x, attributions, methods, chosen, masks=masks, budget=budget)
+    return Comparison(
+        attributions,
+        tuple(_row(name, a, i) | _judged(judged[name], i) for name, a in attributions.items() for i in range(len(a))),
+    )
 
 
 def _row(name: str, a: Attribution, i: int) -> dict[str, Any]:
@@ -124,6 +126,24 @@ def _row(name: str, a: Attribution, i: int) -> dict[str, Any]:
         "evaluations": int(a.evaluations[i]),
         "forward_evaluations": int(a.forward_evaluations[i]),
     }
+
+
+def _chosen(
+    metrics: Mapping[str, Metric] | Iterable[Metric], pixels: PixelSpace | None, masks: Tensor | None
+) -> dict[str, Metric]:
+    """Metrics by name. Raises `InputError`."""
+    listed = metrics if isinstance(metrics, Mapping | Metric) else tuple(metrics)
+    if not isinstance(listed, Metric) and not listed:
+        return {}
+    from gradline.evaluation.entrants import check_masks, named_metrics
+
+    found = named_metrics(listed)
+    check_masks(found, masks)
+    return found if pixels is None else {name: metric.within(pixels) for name, metric in found.items()}
+
+
+def _judged(evaluations: Mapping[str, Evaluation], i: int) -> dict[str, float | None]:
+    return {name: _plain(found.values, i) for name, found in evaluations.items()}
 
 
 def _plain(values: Tensor | None, i: int) -> float | None:
