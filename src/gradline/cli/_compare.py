@@ -51,8 +51,8 @@ def single(photos: list[str]) -> list[str]:
     return photos
 
 
-def choose(methods: list[str], baselines: list[str]) -> dict[str, Row]:
-    """What is compared: method and baseline by a name that tells them apart. Raises `InputError`."""
+def choose(methods: list[str], baselines: list[str], least: int = 2) -> dict[str, Row]:
+    """What is compared: method and baseline by a name that tells them apart; at least so many. Raises `InputError`."""
     from gradline.methods.catalogue import CATALOGUE
 
     _names.check_methods(methods)
@@ -65,7 +65,7 @@ def choose(methods: list[str], baselines: list[str]) -> dict[str, Row]:
         if baselines and not starts[method] and len(methods) == 1:
             raise InputError(f"no --baseline for {method}, which has none")
         rows += [(method, b) for b in dict.fromkeys(baselines)] if baselines and starts[method] else [(method, None)]
-    if len(rows) < 2:
+    if len(rows) < least:
         one = " from ".join(word for word in rows[0] if word)
         raise InputError("at least two methods or baselines to compare", f"{one} alone")
     one_method, one_start = len({m for m, _ in rows}) == 1, len(set(baselines)) < 2
@@ -86,7 +86,7 @@ def _compared(asked: Request, means: Means, case: ImageCase, chosen: dict[str, R
     comparison = compare(
         Score(case.model.model, target),
         case.x,
-        {name: _method(case, *row) for name, row in chosen.items()},
+        {name: method_of(case, *row) for name, row in chosen.items()},
         tol=asked.tol,
         steps=asked.steps,
         max_evaluations=asked.max_evaluations,
@@ -98,7 +98,7 @@ def _compared(asked: Request, means: Means, case: ImageCase, chosen: dict[str, R
     return index, comparison
 
 
-def _method(case: ImageCase, name: str, start: str | None) -> Method:
+def method_of(case: ImageCase, name: str, start: str | None) -> Method:
     from gradline.methods import by_name
 
     method = by_name(name)

@@ -27,6 +27,7 @@ _NEEDS = {
     ".svg": ("matplotlib", "drawing a figure", "report"),
     ".pdf": ("matplotlib", "drawing a figure", "report"),
     ".safetensors": ("safetensors", "saving an attribution", "storage"),
+    ".parquet": ("pyarrow", "writing Parquet", "parquet"),
 }
 
 

@@ -1,8 +1,9 @@
 """Figures for papers: every function takes an attribution and returns a matplotlib `Figure`, made without pyplot.
 
 `map`, `overlay`: one map. `bars`: the largest contributions. `curve`, `stages`: along the path. `grid`, `baselines`:
-several maps. `summary`: everything on one page. `write_figure`: .png, .svg, .pdf. Widths are in inches, `ONE_COLUMN`
-(3.3) and `TWO_COLUMNS` (6.9) of a page; heights follow. Every legend says in numbers what full colour means.
+several maps. `leaderboard`: methods judged by metrics. `summary`: everything on one page. `write_figure`: .png, .svg,
+.pdf. Widths are in inches, `ONE_COLUMN` (3.3) and `TWO_COLUMNS` (6.9) of a page; heights follow. Every legend says in
+numbers what full colour means.
 
 Numbers first: `picture`, `path_panel`, `partial_maps` and `ranking` are what is drawn, as plain arrays. matplotlib is
 loaded with the first figure.
@@ -21,6 +22,7 @@ from gradline.plots.path import PathPanel, path_panel
 if TYPE_CHECKING:
     from gradline.plots.drawing.files import write_figure
     from gradline.plots.drawing.growing_map import stages
+    from gradline.plots.drawing.intervals import leaderboard
     from gradline.plots.drawing.one_map import map, overlay  # noqa: A004
     from gradline.plots.drawing.one_page import summary
     from gradline.plots.drawing.path import curve
@@ -37,6 +39,7 @@ else:
                 "gradline.plots.drawing.path": "curve",
                 "gradline.plots.drawing.several": "baselines grid",
                 "gradline.plots.drawing.growing_map": "stages",
+                "gradline.plots.drawing.intervals": "leaderboard",
                 "gradline.plots.drawing.one_page": "summary",
             }
         ),
@@ -62,6 +65,7 @@ __all__ = [
     "baselines",
     "curve",
     "grid",
+    "leaderboard",
     "map",
     "overlay",
     "partial_maps",

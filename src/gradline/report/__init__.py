@@ -1,7 +1,7 @@
 """What an attribution of a photo looks like: the verdict, the pictures, the path, the provenance, in one HTML file.
 
 `write_html`: a page that opens from disk; `fragment`: a part of a notebook; `widget`: the same with controls that
-Python sees; `write_comparison`: several methods side by side.
+Python sees; `write_comparison`: several methods side by side; `write_leaderboard`: methods judged by metrics.
 """
 
 from typing import TYPE_CHECKING
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from gradline.report.notebook import widget as widget
     from gradline.report.page import fragment as fragment
     from gradline.report.page import write_html as write_html
+    from gradline.report.standing import write_leaderboard as write_leaderboard
 else:
     __getattr__ = loader(
         __name__,
@@ -22,8 +23,9 @@ else:
                 "gradline.report.grid": "write_comparison",
                 "gradline.report.notebook": "widget",
                 "gradline.report.page": "fragment write_html",
+                "gradline.report.standing": "write_leaderboard",
             }
         ),
     )
 
-__all__ = ["OtherBaseline", "Photo", "fragment", "widget", "write_comparison", "write_html"]
+__all__ = ["OtherBaseline", "Photo", "fragment", "widget", "write_comparison", "write_html", "write_leaderboard"]
