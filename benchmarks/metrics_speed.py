@@ -6,7 +6,7 @@ seaborn statsmodels krippendorff`.
 Quantus has pixel flipping alone; its insertion is the flipping of an image in the opposite order, read from the other
 end. AttriBench is driven without its data loader, by the function that its `deletion` and `insertion` call for a batch.
 All three remove what a map found important, in equal steps, from the same pictures, fill with the same zeros and read
-the same probability; their numbers are compared before they are timed. In turns, `REPEATS` times, medians.
+the same probability; their numbers are compared before they are timed. In turns, `--repeats` times, medians.
 """
 
 from __future__ import annotations
@@ -31,8 +31,6 @@ from gradline.engine.inquiry import inquire
 from gradline.evaluation import judge, run
 
 OUT = Path(__file__).with_suffix(".json")
-REPEATS = 5
-
 Areas = dict[str, tuple[Tensor, Tensor]]
 """For each map: areas under deletion and insertion, `(N,)` each."""
 
@@ -165,7 +163,7 @@ def seconds(function: Callable[[Case], Areas], case: Case) -> float:
     return time.perf_counter() - began
 
 
-def measure(case: Case, peers: Mapping[str, Callable[[Case], Areas]]) -> dict[str, object]:
+def measure(case: Case, peers: Mapping[str, Callable[[Case], Areas]], repeats: int) -> dict[str, object]:
     reference = ours(case)
     difference = {}
     for name, peer in peers.items():
@@ -173,7 +171,7 @@ def measure(case: Case, peers: Mapping[str, Callable[[Case], Areas]]) -> dict[st
         pairs = [(a - b).abs().max() for k in reference for a, b in zip(reference[k], other[k], strict=True)]
         difference[name] = float(max(pairs))
     times: dict[str, list[float]] = {name: [] for name in ("gradline", *peers)}
-    for _ in range(REPEATS):
+    for _ in range(repeats):
         times["gradline"].append(seconds(ours, case))
         for name, peer in peers.items():
             times[name].append(seconds(peer, case))
@@ -197,12 +195,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--photos", type=int, default=8)
-    parser.add_argument("--digits", type=int, default=32)
+    parser.add_argument("--digits", type=int, nargs="+", default=[1, 8, 32])
+    parser.add_argument("--repeats", type=int, default=5)
     asked = parser.parse_args()
     torch.set_num_threads(asked.threads)
     warnings.filterwarnings("ignore")
     peers = {"AttriBench": attribench, "Quantus": quantus}
-    found = [measure(case, peers) for case in (on_digits(asked.digits), on_photos(asked.photos))]
+    cases = [*map(on_digits, asked.digits), on_photos(asked.photos)]
+    found = [measure(case, peers, asked.repeats) for case in cases]
     for one in found:
         print(json.dumps(one, indent=2))
     OUT.write_text(json.dumps(found, indent=2) + "\n", "utf-8")
