@@ -32,9 +32,10 @@ HEAD = """# A leaderboard on ImageNet photos
 
 Which of these maps is better, and is the difference real? Forty ImageNet photos that EfficientNet-Lite0 names rightly
 and whose objects fill less than half of the picture; maps of the predicted class's logit, to an estimated map error of
-10 % where a method has one. Every method meets the same photos, fills and noise; a random map and an edge detector
-stand beside them. Intervals are paired bootstraps over photos. "Real" is a signed-rank test over photos at 5 %,
-Holm-corrected for all pairs of a metric, and not for there being nine metrics.
+10 % where a method has one. (Two noises a photo are too few for that: their mean map has a larger standard error.)
+Every method meets the same photos, fills and noise; a random map and an edge detector stand beside them. Intervals are
+paired bootstraps over photos. "Real" is a signed-rank test over photos at 5 %, Holm-corrected for all pairs of a
+metric, and not for there being nine metrics.
 
 Read one metric at a time, and its settings with it: the order of methods changes with the fill, the sign rule and the
 units that are removed, and no metric is the truth ([Which map is better](how-to/evaluate.md)). It is one small network:

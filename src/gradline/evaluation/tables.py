@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from gradline.errors import MissingExtra
 from gradline.evaluation.standing import Placed, Standing
-from gradline.evaluation.words import arrow, better, cautions, rank_range, settings_of, speller, verdict
+from gradline.evaluation.words import arrow, better, cautions, rank_range, settings_of, speller, unsound, verdict
 from gradline.result.storage import write_atomically
 
 if TYPE_CHECKING:
@@ -166,6 +166,7 @@ def settings_lines(found: Standing) -> list[str]:
 def markdown(board: Leaderboard) -> str:
     """The rankings as a page."""
     lines = ["# Leaderboard", "", f"{len(board)} examples, {len(board.methods)} methods and controls."]
+    lines += [f"{_escaped(line)}." for line in unsound(board.unsound, len(board))]
     for name, metric in board.metrics.items():
         found = board.standing(name)
         lines += ["", f"## {_escaped(name)} {arrow(metric)}", "", f"{better(metric).capitalize()}; {counted(found)}."]

@@ -96,7 +96,8 @@ def _overview(board: Leaderboard, method: str) -> Content:
         cells.append((typeset(speller(found)(placed.mean)), rank_range(placed)))
         chance = board.controls[0] if board.controls else None
         beats += [name for d in found.real if d.first == method and d.second == chance and placed.rank]
-    return {"method": method, "control": method in board.controls, "cells": cells, "beats": beats}
+    ranking = sum(metric.higher_is_better is not None for metric in board.metrics.values())
+    return {"method": method, "control": method in board.controls, "cells": cells, "beats": beats, "ranking": ranking}
 
 
 def _metric(board: Leaderboard, name: str, place: int) -> Content:
