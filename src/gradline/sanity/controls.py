@@ -98,7 +98,10 @@ class Inverted:
         return inverted(maps.abs() if self.absolute else maps)
 
 
-random_map, edges, centre, constant = RandomMap(), Edges(), Centre(), ConstantMap()
+random_map = RandomMap()
+edges = Edges()
+centre = Centre()
+constant = ConstantMap()
 
 CONTROLS: Mapping[str, Control] = {
     "random map": random_map,
