@@ -51,7 +51,6 @@ def judged(metric: Metric, task: tasks.Task) -> dict[str, Any]:
         "separation": found.separation,
         "low": low,
         "high": high,
-        "p": None if math.isnan(found.p_value) else found.p_value,
         "right": mean(found.oracle),
         "random": mean(found.random),
         "examples": found.examples,
