@@ -73,7 +73,7 @@ def search(part: Boundary, x: Tensor, margin: Margin, names: tuple[str, ...] | N
             answer = Reading(probe.owner, value.detach().double(), grad)
     except StopIteration as end:
         assert torch.equal(frame.end, before)
-        found: Tensor = end.value
+        found: Tensor = end.value.starts
         assert found.shape == (len(x), 1, *x.shape[1:])
         assert found.dtype == frame.end.dtype
         start = found[:, 0]

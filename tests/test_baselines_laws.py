@@ -21,6 +21,8 @@ from gradline.core.baselines import (
     GaussianNoise,
     Given,
     Group,
+    Itself,
+    MaximumEntropy,
     Mean,
     PerInput,
     PixelNoise,
@@ -53,6 +55,7 @@ FLOATING = [
     White(PIXELS),
     PixelNoise(PIXELS, draws=2),
     Mean(),
+    Itself(),
     Blur(1.5),
     Uniform(-1, 2, draws=2),
     GaussianNoise(0.3, draws=2),
@@ -142,7 +145,7 @@ def test_any_shape_will_do(shape: tuple[int, ...]) -> None:
         assert sampled.start(whole(x)).shape == (4, sampled.draws, *shape[1:])
 
 
-@pytest.mark.parametrize("part", [*FLOATING, Boundary(), PerInput((0,))], ids=name)
+@pytest.mark.parametrize("part", [*FLOATING, Boundary(), MaximumEntropy(), PerInput((0,))], ids=name)
 def test_parts_are_frozen_and_speak_for_themselves(part: Baseline) -> None:
     assert repr(part).startswith(f"{type(part).__name__}(")
     assert hash(part) == hash(part)

@@ -9,9 +9,9 @@ import torch
 from torch import Tensor, nn
 
 import gradline as gl
-from gradline.core.accumulators import Accumulator, Gradient, GradientTimesMove
+from gradline.core.accumulators import Accumulator, Gradient, GradientTimesMove, Maximum
 from gradline.core.baselines import Baseline, PixelSpace
-from gradline.core.paths import AtInput, Path, Straight
+from gradline.core.paths import AtInput, Climbing, GaussianRoots, Path, Saturation, Straight
 from gradline.core.rules import Rule
 from gradline.question.derivatives import Derivative
 from gradline.question.targets import Target
@@ -40,11 +40,16 @@ METHODS = [
     m.integrated_gradients(),
     m.gradient(),
     m.gradient_x_input(),
+    m.split_integrated_gradients(0.7),
+    m.left_integrated_gradients(0.7),
+    m.smooth_taylor(0.3, 12),
+    m.geometrically_guided_maximum(3, 1e-2),
+    m.geometrically_guided_integrated_gradients(3, 1e-2),
     m.conductance(STEM),
     m.internal_influence(STEM),
 ]
-PATHS = [Straight(), AtInput()]
-ACCUMULATORS = [Gradient(), GradientTimesMove()]
+PATHS = [Straight(), AtInput(), Saturation(0.7), Climbing(3, 1e-2), GaussianRoots(0.3, 12)]
+ACCUMULATORS = [Gradient(), GradientTimesMove(), Maximum()]
 BASELINES = [
     b.Zero(),
     b.Constant(0.5),
@@ -65,6 +70,9 @@ BASELINES = [
     b.PerInput((0, None)),
     b.PerInput({"a": b.Uniform(draws=2), "b": b.Uniform(draws=2), "c": None}),
     b.Boundary(),
+    b.Itself(),
+    b.MaximumEntropy(steps=8),
+    b.MaximumEntropy(b.GaussianNoise(0.3, draws=2), steps=4, momenta=None, labels=True),
 ]
 NOISES = [part for part in BASELINES if isinstance(part, b.Uniform | b.GaussianNoise)]
 DEGREES = {
@@ -85,6 +93,8 @@ TARGETS = [
     t.Probability(EACH),
     t.LogProbability(0),
     t.LabelProbability(EACH),
+    t.Entropy(),
+    t.Entropy(labels=True),
     t.Margin(EACH),
     t.Margin(0, EACH + 1),
     t.Predicted(),
@@ -148,8 +158,9 @@ def test_every_public_part_is_in_the_table(module: Any, kind: type) -> None:
 
 def test_every_public_method_is_in_the_table() -> None:
     functions = {n: f for n, f in vars(m).items() if n in m.__all__ and inspect.isfunction(f) and n != "by_name"}
+    aliases = {alias for entry in m.CATALOGUE for alias in entry.aliases}
     public = {n.replace("_", "-") for n, f in functions.items() if get_type_hints(f).get("return") is gl.Method}
-    assert public == {method.name for method in METHODS} >= set(m.names())
+    assert public - aliases == {method.name for method in METHODS} >= set(m.names())
 
 
 # ------------------------------------------------------------------------------------------------------------- coverage
@@ -173,7 +184,8 @@ def test_points_reach_models_of_every_shape_in_every_precision(part: Any) -> Non
 
 @pytest.mark.parametrize("part", [METHODS[0], *PATHS, *ACCUMULATORS], ids=named)
 def test_methods_are_tried_at_the_input_at_a_layer_round_it_and_read_elsewhere(part: Any) -> None:
-    places = ("input", "layer", "bypassed", *(() if part == AtInput() else ("layer-read", "bypassed-read")))
+    inside = getattr(part, "integrates", True) and not isinstance(part, Climbing)
+    places = ("input", "layer", "bypassed", *(("layer-read", "bypassed-read") if inside else ()))
     for shape in SHAPES:
         for place in places:
             assert any(name.endswith(f"{shape}-{place}") for name in names(part)), f"{shape} {place}"

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 import gradline as gl
-from gradline.core.baselines import Baseline, Group, Search
+from gradline.core.baselines import Baseline, Found, Group, Search
 from gradline.core.flow import Of, Probe
 from gradline.core.random import generator
 from gradline.question.targets import Target
@@ -103,13 +103,13 @@ class Downhill(Search):
 
     def search(self, frame: Any) -> Any:
         reading = yield Probe(frame.end, torch.arange(frame.examples), of=Of.MARGIN)
-        return (frame.end - reading.grad.to(frame.end)).unsqueeze(1)
+        return Found((frame.end - reading.grad.to(frame.end)).unsqueeze(1))
 
 
 class Huddled(Downhill):
     def search(self, frame: Any) -> Any:
         found = yield from super().search(frame)
-        return found.mean(0, keepdim=True).expand_as(found)
+        return Found(found.starts.mean(0, keepdim=True).expand_as(found.starts))
 
 
 # -------------------------------------------------------------------------------------------------------------- targets

@@ -106,6 +106,7 @@ TROUBLE = {
     "GL203": lambda: gl.explain(lambda x: 0 * x.sum(1) + 1, X),
     "GL204": lambda: gl.explain(lambda x: (x > 0.4).float().sum(1) * (x * x).sum(1), X, tol=0.01),
     "GL205": lambda: gl.explain(lambda x: (x**4).sum(1), X, steps=1),
+    "GL208": lambda: gl.explain(lambda x: -(x**2).sum(1), X, method=gl.methods.left_integrated_gradients()),
 }
 HEALTHY = {
     "GL101": lambda: gl.explain(linear(), X, 1),
@@ -116,6 +117,7 @@ HEALTHY = {
     "GL111": lambda: gl.explain(Tokens().eval(), IDS, 1, site=gl.Layer("embed"), baseline=torch.full((1, 3), 2)),
     "GL201": lambda: gl.explain(lambda x: torch.relu(torch.sin(9 * x)).sum(1), X, tol=0.05),
     "GL205": lambda: gl.explain(lambda x: (x**4).sum(1), X, steps=30),
+    "GL208": lambda: gl.explain(lambda x: (x**2).sum(1), X, method=gl.methods.left_integrated_gradients()),
 }
 
 

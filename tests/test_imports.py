@@ -29,6 +29,8 @@ MAY = {
     "core.baselines": (*BASE, "core.baselines", "core.random"),
     "core.baselines.hunt": (*BASE, "core.flow"),
     "core.baselines.search": (*BASE, "core.baselines", "core.flow"),
+    "core.baselines.ascent": (*BASE, "core.flow"),
+    "core.baselines.entropy": (*BASE, "core.baselines", "core.flow"),
     "core.accumulators": (*BASE, "core.flow"),
     "methods": (*BASE, "core", "methods"),
     "question": (*BASE, "question"),
@@ -45,6 +47,8 @@ MAY = {
     "sanity": (*BASE, "core", "question", "result", "metrics", "sanity", "methods", *LOOKS),
     "evaluation": (*JOINED, "metrics", "sanity", "evaluation"),
     "evaluation.board": (*JOINED, "metrics", "evaluation", "report", "plots"),  # late: it writes and shows itself
+    "post": (*BASE, "result", "post"),
+    "search": (*JOINED, "metrics", "evaluation", "sanity.copying", "search"),
     "diagnosis": JOINED,
     "comparison": (*JOINED, "metrics", "evaluation"),
     "plots": (*BASE, "core", "result", "evaluation", "plots"),

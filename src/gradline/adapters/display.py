@@ -14,7 +14,7 @@ from gradline.adapters.vision import ImageCase
 from gradline.comparison import compare, rank_correlation
 from gradline.core.baselines import AtSite, Baseline, Each, PerInput
 from gradline.core.method import Method
-from gradline.core.paths import Straight
+from gradline.core.paths import Saturation, Straight
 from gradline.plots.maps import blocks
 from gradline.question import Score
 from gradline.question.targets import TargetLike
@@ -38,13 +38,15 @@ def shown(
     title: str,
     method: Method | None = None,
     baseline: Baseline | None = None,
+    target: TargetLike = None,
     seed: int = 0,
     command: str = "",
     python: str = "",
 ) -> Attribution:
     """The attribution of a case with its photo; partial maps go from `a.parts` into it.
 
-    `title`: what is explained, in words. `method`, `baseline`, `seed`: what made it; the first start is shown.
+    `title`: what is explained, in words. `method`, `baseline`, `target`, `seed`: what made it; the first start is
+    shown.
     """
     stages = a.parts.get("stages")
     photo = Photo(
@@ -52,9 +54,9 @@ def shown(
         model=case.model.name,
         title=title,
         pixels=case.shown,
-        start=None if baseline is None else case.pixels_of(case.start(baseline, seed)),
+        start=None if baseline is None else case.pixels_of(case.start(baseline, seed, target)),
         baseline="" if baseline is None else in_words(baseline),
-        straight=method is None or isinstance(method.path, Straight),
+        straight=method is None or isinstance(method.path, Straight | Saturation),
         paths=1 if baseline is None else baseline.draws,
         candidates=case.candidates(CANDIDATES),
         stages=None if stages is None else condensed(stages[0].sum(1)),
@@ -89,7 +91,7 @@ def other_baselines(
         maps = torch.stack([m.values[0].sum(0).flatten().cpu().double() for m in (a, other)])
         signed, absolute = (float(rank_correlation(m)[0, 1]) for m in (maps, maps.abs()))
         estimate = float("nan") if other.error_estimate is None else float(other.error_estimate[0])
-        start = case.pixels_of(case.start(baselines[name], seed))
+        start = case.pixels_of(case.start(baselines[name], seed, target))
         pixels = condensed(other.values[0].sum(0, keepdim=True))[0]
         found.append(OtherBaseline(name, start, pixels, estimate, signed, absolute))
     return tuple(found)

@@ -114,6 +114,7 @@ def explain_case(
         title=case.title(wanted),
         method=chosen,
         baseline=start,
+        target=wanted,
         seed=seed,
         command=command,
         python=python,

@@ -22,6 +22,7 @@ WIDTH = 100
 
 PLACES = {
     "gradline.core.baselines": "gl.baselines",
+    "gradline.core.paths": "gl.paths",
     "gradline.core.rules": "gl.rules",
     "gradline.question": "gl",
     "gradline.question.targets": "gl.targets",

@@ -14,8 +14,10 @@ from torch import Tensor
 
 from gradline.adapters.models import ImageModel, image_model, names
 from gradline.adapters.photo import read_photo
-from gradline.core.baselines import Baseline, Black, Group, as_baseline
+from gradline.core.baselines import Baseline, Black, Each, Group, Search, as_baseline
+from gradline.engine.inquiry import inquire
 from gradline.errors import GradlineError, InputError, ModelError, TargetError
+from gradline.question import Score
 from gradline.question.guard import undisturbed
 from gradline.question.targets import TargetLike
 from gradline.question.targets.reading import table
@@ -38,10 +40,17 @@ class ImageCase:
         """A baseline that knows this model's black and white; `Black()` by default."""
         return (Black() if wanted is None else as_baseline(wanted)).within(self.model.pixels)
 
-    def start(self, wanted: object = None, seed: int = 0) -> Tensor:
-        """Where the path from a baseline starts, black by default: `(1, C, H, W)` in the model's units."""
+    def start(self, wanted: object = None, seed: int = 0, target: TargetLike = None) -> Tensor:
+        """Where the path from a baseline starts, black by default: `(1, C, H, W)` in the model's units.
+
+        `target`: what is explained, for baselines that are searched for with the model; the search is made anew.
+        """
+        part = self.baseline(wanted)
+        if any(isinstance(p, Search) for p in (part.parts if isinstance(part, Each) else (part,))):
+            with inquire(Score(self.model.model, target), self.x, names=[self.name], seed=seed) as inquiry:
+                return inquiry.starts(part)[:, 0]
         rows = torch.zeros(1, dtype=torch.int64, device="cpu")
-        return self.baseline(wanted).start(Group(self.x, rows, (self.name,), seed))[:, 0]
+        return part.start(Group(self.x, rows, (self.name,), seed))[:, 0]
 
     def pixels_of(self, x: Tensor) -> np.ndarray:
         """`x (1, C, H, W)` in the model's units as a picture `(H, W, 3)` of uint8; what is beyond black or white is

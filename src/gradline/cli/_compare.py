@@ -58,7 +58,7 @@ def choose(methods: list[str], baselines: list[str], least: int = 2) -> dict[str
     _names.check_methods(methods)
     for name in baselines:
         _names.check("a baseline", name, _names.BASELINES)
-    starts = {entry.name: entry.baseline for entry in CATALOGUE}
+    starts = {name: entry.baseline for entry in CATALOGUE for name in (entry.name, *entry.aliases)}
     methods = methods or list(METHODS[:1] if baselines else METHODS)
     rows: list[Row] = []
     for method in dict.fromkeys(methods):

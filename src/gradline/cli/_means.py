@@ -46,10 +46,11 @@ class Means:
 
 def check_words(request: Request) -> None:
     """Raise `InputError` for names that do not exist and options that do not go together."""
-    from gradline.methods.catalogue import CATALOGUE
+    from gradline.methods.catalogue import find
 
     _names.check_methods([request.method])
-    (entry,) = (e for e in CATALOGUE if e.name == request.method)
+    entry = find(request.method)
+    assert entry is not None
     if request.rule is not None:
         _names.check("a rule", request.rule, _names.RULES)
     if request.baseline is not None:

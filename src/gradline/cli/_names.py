@@ -44,14 +44,15 @@ def check(what: str, name: str, known: list[str] | dict[str, str]) -> None:
 
 def check_methods(names: list[str]) -> None:
     """Raise `InputError` for a method that does not exist, or is only for Python."""
-    from gradline.methods.catalogue import CATALOGUE
+    from gradline.methods.catalogue import CATALOGUE, find
 
     for name in names:
-        at_layer = [e for e in CATALOGUE if e.name == name and e.layer]
-        if at_layer:
-            remedy = f"use it in Python: {at_layer[0].python}"
+        entry = find(name)
+        if entry is None:
+            check("a method", name, [e.name for e in CATALOGUE if not e.layer])
+        elif entry.layer:
+            remedy = f"use it in Python: {entry.python}"
             raise InputError(f"a method for photos, which {name}, read at a layer, is not", remedy=remedy)
-        check("a method", name, [e.name for e in CATALOGUE if not e.layer])
 
 
 def baseline(name: str) -> Baseline:

@@ -30,7 +30,7 @@ def command(
     as_json: AsJson = False,
 ) -> int:
     """List the attribution methods, or say what one of them computes and where it comes from."""
-    known = {entry.name: entry for entry in CATALOGUE}
+    known = {called: entry for entry in CATALOGUE for called in (entry.name, *entry.aliases)}
     if name is not None:
         check("a method", name, list(known))
     if as_json:
@@ -101,7 +101,8 @@ def _print_entry(entry: Entry) -> None:
     write(f"{paint(entry.name, 'bold', sys.stdout)}: {entry.summary}\n")
     for paragraph in entry.text:
         write("\n".join(prose(paragraph)) + "\n")
-    rows = traits(entry) + [("paper", f"{REFERENCES[key].text} [{key}]") for key in entry.cites]
+    also = [("also called", ", ".join(entry.aliases))] if entry.aliases else []
+    rows = also + traits(entry) + [("paper", f"{REFERENCES[key].text} [{key}]") for key in entry.cites]
     rows.append(("Python", python(entry)))
     if command_line := shell(entry):
         rows.append(("command", command_line))

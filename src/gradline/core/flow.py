@@ -10,7 +10,7 @@ examples may ask for different numbers of points.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterable
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any, Protocol
@@ -34,6 +34,8 @@ class Of(Enum):
     """Another target of the same model, named by how it follows from the one that is explained."""
 
     MARGIN = "the class explained less the best other class at x"
+    ENTROPY = "the entropy of the classes' distribution, as a share of the largest there can be"
+    ENTROPIES = "the mean entropy of labels that do not exclude each other, as a share of the largest"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -76,7 +78,7 @@ class Step:
     """A stretch of path told to the accumulator: a reading, how far it moves `(R, *F)`, its `weight (R,)`.
 
     `t`, `draw (R,)`: where on the path and on which of its example's paths it was read, ascending; None where there is
-    no path.
+    no path. `part`: the part of the map that it belongs to, kept apart as well; "" for none.
     """
 
     reading: Reading
@@ -84,6 +86,7 @@ class Step:
     weight: Tensor
     t: Tensor | None = None
     draw: Tensor | None = None
+    part: str = ""
 
 
 @dataclass(slots=True, eq=False)
@@ -107,6 +110,8 @@ class Outcome:
     `error`: estimated absolute L2 error of the map, NaN where there is no estimate. `trace`: one per draw.
     `note`: a sentence where something needs saying (a non-finite reading, a memory stop), else "".
     `spread`: standard error of the mean map over draws, L2, NaN for one draw; empty from flows that do not say.
+    `claim`: what the values should add up to, where that is not the difference of the score between the ends; empty
+    from others. `details`: more to say of every example, numbers or lists of them by name.
     """
 
     status: list[Status]
@@ -114,6 +119,8 @@ class Outcome:
     trace: list[list[Trace]]
     note: list[str] = field(default_factory=list)
     spread: list[float] = field(default_factory=list)
+    claim: list[float] = field(default_factory=list)
+    details: dict[str, list[Any]] = field(default_factory=dict)
 
 
 class Room(Protocol):
@@ -170,3 +177,23 @@ class Frame:
 
 
 Flow = Generator[Probe | Step, Any, Outcome]
+
+
+def relay(
+    flow: Flow,
+    ask: Callable[[Probe], Generator[Probe | Step, Any, Reading]],
+    tell: Callable[[Step], Iterable[Step]],
+) -> Flow:
+    """Another flow, whose questions go through `ask` and whose steps go through `tell`; returns its outcome."""
+    answer: Reading | None = None
+    while True:
+        try:
+            said = next(flow) if answer is None else flow.send(answer)
+        except StopIteration as end:
+            outcome: Outcome = end.value
+            return outcome
+        if isinstance(said, Probe):
+            answer = yield from ask(said)
+        else:
+            answer = None
+            yield from tell(said)

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 from gradline.core.accumulators import Accumulator, SumLaw
 from gradline.core.baselines import Baseline, as_baseline
-from gradline.core.paths import Path
+from gradline.core.paths import Budget, Path
 from gradline.errors import InputError
 
 
@@ -18,6 +18,7 @@ class Method:
     `cites`: keys of `gradline.methods.REFERENCES`. `read`: a `gl.Layer` where gradients are read, and to which moves
     are pushed, if that is not where the path is driven. `stages`: how many partial maps are kept in
     `a.parts["stages"] (N, stages, *G)`, that of the path up to t = 1/stages, 2/stages … 1; they cost no evaluations.
+    `budget`: what is spent where neither an accuracy nor a number of steps is asked for; None: an accuracy of 5 %.
     """
 
     name: str
@@ -27,16 +28,17 @@ class Method:
     cites: tuple[str, ...] = ()
     read: object | None = None
     stages: int = 0
+    budget: Budget | None = None
 
     @property
     def law(self) -> SumLaw:
-        """What the values add up to; nothing unless the path goes all the way from x' to x."""
-        return self.accumulator.law if self.path.complete else SumLaw.NONE
+        """What the values add up to."""
+        return SumLaw.NONE if self.accumulator.law is SumLaw.NONE else self.path.law
 
     @property
     def estimates(self) -> bool:
         """The method takes `tol`: its error can be estimated."""
-        return self.path.integrates and self.accumulator.estimates
+        return self.path.estimates and self.accumulator.estimates
 
     @property
     def draws(self) -> int:

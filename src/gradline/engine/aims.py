@@ -10,7 +10,7 @@ from torch import Tensor
 from gradline.core.flow import Of
 from gradline.engine.answer import Answerer
 from gradline.question.bound import Forward
-from gradline.question.targets import Target, as_target
+from gradline.question.targets import Entropy, Target, as_target
 from gradline.question.trees import joined
 
 
@@ -48,8 +48,18 @@ class Aims:
             return target
         key = (place if other is Of.MARGIN else -1, other)
         if key not in self._others:
-            self._others[key] = self._frozen(target.margin() if other is Of.MARGIN else as_target(other))
+            self._others[key] = self._frozen(_other(target, other))
         return self._others[key]
+
+
+def _other(target: Target, other: object) -> Target:
+    match other:
+        case Of.MARGIN:
+            return target.margin()
+        case Of.ENTROPY | Of.ENTROPIES:
+            return Entropy(labels=other is Of.ENTROPIES)
+        case _:
+            return as_target(other)
 
 
 def _joined(forwards: Sequence[Forward]) -> Forward:

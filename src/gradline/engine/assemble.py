@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -37,20 +37,34 @@ class Ledger:
     trace: list[list[Trace]]
     note: list[str]
     spread: list[float]
+    claim: list[float]
+    details: dict[str, list[Any]]
 
     @classmethod
     def blank(cls, values: Tensor) -> Ledger:
         """Nothing known yet of `values (N, *G)`."""
         count = len(values)
         unknown = [float("nan")] * count
-        return cls(values, [Status.NO_CLAIM] * count, unknown[:], [[] for _ in range(count)], [""] * count, unknown[:])
+        trace: list[list[Trace]] = [[] for _ in range(count)]
+        return cls(values, [Status.NO_CLAIM] * count, unknown[:], trace, [""] * count, unknown[:], unknown[:], {})
 
     def take(self, rows: Tensor, outcome: Outcome) -> None:
         """Enter what a flow over these examples found."""
         for k, row in enumerate(rows.tolist()):
             self.status[row], self.error[row] = outcome.status[k], outcome.error[k]
-            self.trace[row], self.note[row] = outcome.trace[k], outcome.note[k]
+            self.trace[row], self.note[row] = outcome.trace[k], outcome.note[k] or self.note[row]
             self.spread[row] = outcome.spread[k] if outcome.spread else float("nan")
+            self.claim[row] = outcome.claim[k] if outcome.claim else float("nan")
+        self.note_details(rows, outcome.details)
+
+    def note_details(self, rows: Tensor, details: Mapping[str, list[Any]], note: Sequence[str] = ()) -> None:
+        """Enter what else is to be said of these examples; lists over draws go on where one is there already."""
+        for name, found in details.items():
+            column = self.details.setdefault(name, [None] * len(self.status))
+            for row, one in zip(rows.tolist(), found, strict=True):
+                column[row] = column[row] + one if isinstance(column[row], list) else one
+        for row, text in zip(rows.tolist(), note, strict=False):
+            self.note[row] = self.note[row] or text
 
 
 def assemble(
@@ -81,10 +95,15 @@ def assemble(
     flat = ledger.values.flatten(1)
     wide = (flat.cpu() if flat.device.type == "mps" else flat).double()  # Apple's GPUs have no float64
     norm = wide.norm(dim=1).cpu()
-    ended = [Status.FLAT if n == 0 and s.is_sound else s for s, n in zip(ledger.status, norm, strict=True)]
-    gap = None
-    if method.law is SumLaw.DIFFERENCE and baseline_score is not None:
-        gap = wide.sum(1).cpu() - (score - baseline_score)
+    sums = method.accumulator.blank == 0  # a maximum can be zero without anything being so
+    ended = [Status.FLAT if sums and n == 0 and s.is_sound else s for s, n in zip(ledger.status, norm, strict=True)]
+    if budget is method.budget and not method.estimates:
+        ended = [Status.NO_CLAIM if s is Status.FIXED else s for s in ended]
+    gap = due = None
+    if method.law is not SumLaw.NONE and baseline_score is not None:
+        claim = torch.tensor(ledger.claim, dtype=torch.float64, device="cpu")
+        due = score - baseline_score if method.law is SumLaw.DIFFERENCE else claim
+        gap = wide.sum(1).cpu() - due
     rounding = rounding if rounding is None else torch.where(norm > 0, rounding / norm, rounding)
     beside = {"rounding_error": rounding, "standard_error": _standard_error(ledger, method, norm)}
     estimate = _estimate(ledger, ended, norm, beside) if method.estimates else None
@@ -106,17 +125,18 @@ def assemble(
             *_noticed(ended, ledger.note, budget),
             *_few_draws(ended, status, method, beside["standard_error"]),
             *_bypassed(method, wide, through),
-            *([] if through is not None else _wide_gaps(status, gap, score, baseline_score, precision)),
+            *([] if through is not None else _wide_gaps(status, gap, due, score, precision)),
         ),
         parts=parts,
-        details={name: _plain(error) for name, error in beside.items() if error is not None},
+        details={name: _plain(error) for name, error in beside.items() if error is not None} | ledger.details,
         provenance=provenance | {"target": ", ".join(dict.fromkeys(explained))} | _budget_spec(budget),
     )
 
 
 def _standard_error(ledger: Ledger, method: Method, norm: Tensor) -> Tensor | None:
     """What chance in the baselines does to the mean map, relative to its norm: `(N,)`; None without chance."""
-    if method.baseline is None or not method.baseline.random or method.baseline.draws < 2:
+    averaged = method.accumulator.blank == 0  # no maximum over all draws
+    if method.baseline is None or not method.baseline.random or method.baseline.draws < 2 or not averaged:
         return None
     return torch.tensor(ledger.spread, dtype=torch.float64, device="cpu") / norm
 
@@ -167,19 +187,19 @@ def _noticed(status: list[Status], note: list[str], budget: Budget) -> list[Find
         found.append(finding.flat(flat))
     for text in dict.fromkeys(n for n in note if n):
         examples = tuple(i for i, n in enumerate(note) if n == text)
-        bad = status[examples[0]] is Status.NONFINITE
-        found.append((finding.nonfinite if bad else finding.stopped)(examples, text))
+        kinds = {Status.NONFINITE: finding.nonfinite, Status.BUDGET_EXHAUSTED: finding.stopped}
+        found.append(kinds.get(status[examples[0]], finding.limited)(examples, text))
     return found
 
 
 def _wide_gaps(
-    status: list[Status], gap: Tensor | None, score: Tensor, baseline_score: Tensor | None, precision: torch.dtype
+    status: list[Status], gap: Tensor | None, due: Tensor | None, score: Tensor, precision: torch.dtype
 ) -> list[Finding]:
     """Maps of a fixed budget that prove themselves wrong: their sum is off by more than `WIDE_GAP`."""
-    if gap is None or baseline_score is None:
+    if gap is None or due is None:
         return []
-    due = (score - baseline_score).abs()
-    rounding = max(1e-4, 2 * torch.finfo(precision).eps) * torch.maximum(score.abs(), baseline_score.abs())
+    rounding = max(1e-4, 2 * torch.finfo(precision).eps) * torch.maximum(score.abs(), (score - due).abs())
+    due = due.abs()
     wide = (gap.abs() > WIDE_GAP * due) & (gap.abs() > rounding)
     examples = tuple(i for i, s in enumerate(status) if s is Status.FIXED and wide[i])
     return [finding.wide_gap(examples, float((gap.abs() / due)[list(examples)].max()))] if examples else []

@@ -28,17 +28,24 @@ def choose_budget(
     if not method.path.integrates:
         if method.stages:
             raise InputError(f"no stages for {method.name}, which has no path")
-        given = [f"{k}=" for k, v in {"tol": tol, "steps": steps, "rule": rule}.items() if v is not None]
+        asked = {"steps": steps, "rule": rule} | ({} if method.estimates else {"tol": tol})
+        given = [f"{k}=" for k, v in asked.items() if v is not None]
         if given:
-            raise InputError(f"{method.name} reads one gradient and integrates nothing: leave {', '.join(given)} out")
-        return OwnBudget()
+            raise InputError(f"{method.name} follows no path and integrates nothing: leave {', '.join(given)} out")
+        return OwnBudget() if tol is None else _tolerance(method, tol, max_evaluations)
     if steps is not None:
         return FixedBudget(_check_count("steps", steps, 1), _check_rule(rule, steps))
     if rule is not None:
         raise InputError("steps= together with rule=", "rule= alone", "a tolerance chooses its own nodes")
-    if not method.estimates:
-        raise InputError(f"steps= for {method.name}, which has no error estimate", "no steps")
-    tol = DEFAULT_TOL if tol is None else tol
+    if not method.estimates and (tol is not None or method.budget is None):
+        got = "no steps" if tol is None else f"tol={tol}"
+        raise InputError(f"steps= for {method.name}, which has no error estimate", got)
+    if tol is None and method.budget is not None:
+        return method.budget
+    return _tolerance(method, DEFAULT_TOL if tol is None else tol, max_evaluations)
+
+
+def _tolerance(method: Method, tol: float, max_evaluations: int) -> ToleranceBudget:
     if isinstance(tol, bool) or not isinstance(tol, Real) or not (0 < tol < 1) or math.isnan(tol):
         raise InputError("tol between 0 and 1, a relative error of the map", f"tol={tol!r}", "5 % is tol=0.05")
     most = _check_count("max_evaluations", max_evaluations, FIRST * method.draws)

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from gradline.core.adaptive import FIRST
-from gradline.core.baselines import Search
+from gradline.core.baselines import Found, Search
 from gradline.core.flow import Frame, Need, Probe, Reading, Step
 from gradline.core.method import Method
 from gradline.core.paths import Budget, ToleranceBudget
@@ -70,7 +70,9 @@ class Call:
         like = self.ends if self.score.read is None else forwards[0].heard[self.score.read]
         working, several = self.answerer.working, len(self.targets)
         shape = (several, len(self.every), *like.shape[1:])
-        self.values = torch.zeros(shape, dtype=working, device=like.device)
+        blank = self.method.accumulator.blank
+        self.values = torch.full(shape, blank, dtype=working, device=like.device)
+        self.parts: list[dict[str, Tensor]] = [{} for _ in range(several)]
         self.spent = Spent(*(torch.zeros((several, len(self.every)), dtype=torch.int64, device=CPU) for _ in range(2)))
         self.through = torch.zeros((several, len(self.every)), dtype=torch.float64, device=CPU)
         self.ledgers = [Ledger.blank(values) for values in self.values]
@@ -131,8 +133,10 @@ class Call:
             try:
                 probe = next(flow) if answer is None else flow.send(answer)
             except StopIteration as end:
-                found: Tensor = end.value
-                return found.to(points)
+                found: Found = end.value
+                for ledger in self.ledgers:
+                    ledger.note_details(rows, found.details, found.note)
+                return found.starts.to(points)
             answer = self._answered(answerer, rows, probe)
 
     def _answered(self, answerer: Answerer, rows: Tensor, probe: Probe) -> Reading:
@@ -215,8 +219,11 @@ class Call:
         )
 
     def _fold(self, target: int, owner: Tensor, step: Step) -> None:
-        term = self.method.accumulator.term(step)
-        self.values[target].index_add_(0, owner.to(self.values.device), term.to(self.values))
+        accumulator = self.method.accumulator
+        accumulator.fold(self.values[target], owner, step)
+        if step.part:
+            parts, blank = self.parts[target], torch.full_like(self.values[target], accumulator.blank)
+            accumulator.fold(parts.setdefault(step.part, blank), owner, step)
         if self.stages:
             self.stages[target].add(owner, step)
         if step.reading.slope is not None:
@@ -256,7 +263,7 @@ class Call:
                 rounding=self.rounding.of(k, self.ledgers[k].trace),
                 findings=[*findings, *self.rounding.findings(k), *about_target(target, self.aims.score[k])],
                 provenance=made,
-                parts={"stages": self.stages[k].maps(self.values[k])} if self.stages else {},
+                parts=self.parts[k] | ({"stages": self.stages[k].maps(self.values[k])} if self.stages else {}),
                 structured=self.score.inputs.structured if at_input else None,
             )
             for k, target in enumerate(self.targets)

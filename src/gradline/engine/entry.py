@@ -140,7 +140,7 @@ def attribute(
     device = bound.inputs.anchor.device
     ledger = Memory(parse(memory, device), device)
     began = time.perf_counter()
-    shown = live_progress(progress, bound.inputs.rows * len(bound.targets), budget, method.draws)
+    shown = live_progress(progress, bound.inputs.rows * len(bound.targets), budget, method.draws * method.path.readings)
     with undisturbed(score.model, device) as training, shown as watch:
         call = Call(bound, method, budget, ledger)
         call.read_ends()

@@ -26,8 +26,13 @@ from gradline.question.inputs import check_inputs, check_names
 from gradline.question.score import Score
 from gradline.question.targets.scales import Scale, on_scales
 
-CACHE = 16 * 2**20
+CACHE = 32 * 2**20
 """Bytes, by the measure of `Memory`, beyond which a larger batch of forwards is slower on a CPU (measured)."""
+
+HEAP = 24 * 2**20
+"""Bytes that batches may free and take again without the system being asked. glibc gives memory back above twice the
+largest block that it has seen freed, up to 32 MiB; a small network then spends up to a third of its time on new pages
+(measured)."""
 
 LEAST = 4
 """Rows below which a batch of forwards is slower (measured)."""
@@ -51,6 +56,8 @@ class Inquiry:
         self.score = replace(score, target=target)
         self.ends, self.names, self.seed = self._call.ends, bound.names, bound.seed
         self.inputs = bound.inputs
+        if self.ends.device.type == "cpu":
+            torch.empty(HEAP, dtype=torch.uint8)  # freed at once
         self.scales = on_scales(target)
         self.forwards = torch.zeros(len(self.names), dtype=torch.int64)
         self.explained = tuple(target.describe(i) for i in range(len(self.names)))
@@ -64,17 +71,17 @@ class Inquiry:
         return memory.rows() if self.ends.device.type == "cuda" else min(memory.rows(), cached)
 
     @cached_property
-    def _answerer(self) -> Answerer:
-        """Evaluates rows with a prepared copy of the network, if there is one; made when the first row is asked for."""
+    def _faster(self) -> Answerer:
+        """Evaluates rows with a prepared copy of the network, if there is one."""
         own = self._call.answerer
         faster = prepared(own.score.model, self.ends) if self._plain else None
-        if faster is None:
-            return own
-        return Answerer(replace(own.score, model=_Last(faster)), own.memory, own.dtype)
+        return own if faster is None else Answerer(replace(own.score, model=faster), own.memory, own.dtype)
 
     def values(self, points: Tensor, owner: Tensor) -> Values:
         """The score at `points (R, *F)` of the examples `owner (R,)`."""
-        found = self._answerer.values(points, owner, list(self.scales.values()))
+        many = int(self.forwards.sum()) >= self.rows()  # a copy takes as long to make as a batch to evaluate, or so
+        answerer = self._faster if many else self._call.answerer
+        found = answerer.values(points, owner, list(self.scales.values()))
         self.forwards.index_add_(0, owner, torch.ones_like(owner))
         return dict(zip(self.scales, found, strict=True))
 
@@ -113,17 +120,6 @@ class Inquiry:
         if self._call.score.drive is not None or not set(self.inputs.attributed) <= set(named):
             raise InputError(f"{label} as a tensor like x, or in x's structure", type(values).__name__)
         return self.inputs.pack(named)
-
-
-class _Last:
-    """Hands rows to a network in the memory layout that it was prepared for."""
-
-    def __init__(self, model: torch.nn.Module) -> None:
-        self.model = model
-
-    def __call__(self, *args: Any, **named: Any) -> Any:
-        first, *rest = args
-        return self.model(first.contiguous(memory_format=torch.channels_last), *rest, **named)
 
 
 @contextmanager

@@ -10,21 +10,30 @@ from gradline.errors import InputError
 from gradline.lazy import loader
 from gradline.methods.catalogue import CATALOGUE as CATALOGUE
 from gradline.methods.catalogue import Entry as Entry
+from gradline.methods.catalogue import find
 from gradline.methods.catalogue import names as names
 from gradline.methods.references import REFERENCES as REFERENCES
 from gradline.methods.references import Reference as Reference
 
 if TYPE_CHECKING:
     from gradline.core.method import Method
+    from gradline.methods.geometric import (
+        geometrically_guided_integrated_gradients as geometrically_guided_integrated_gradients,
+    )
+    from gradline.methods.geometric import geometrically_guided_maximum as geometrically_guided_maximum
     from gradline.methods.gradients import gradient as gradient
     from gradline.methods.gradients import gradient_x_input as gradient_x_input
     from gradline.methods.inside import conductance as conductance
     from gradline.methods.inside import internal_influence as internal_influence
     from gradline.methods.integrated import integrated_gradients as integrated_gradients
+    from gradline.methods.saturation import left_integrated_gradients as left_integrated_gradients
+    from gradline.methods.saturation import split_integrated_gradients as split_integrated_gradients
+    from gradline.methods.taylor import smooth_integrated_gradients as smooth_integrated_gradients
+    from gradline.methods.taylor import smooth_taylor as smooth_taylor
 else:
-    __getattr__ = loader(__name__, {entry.function: f"{__name__}.{entry.module}" for entry in CATALOGUE})
+    __getattr__ = loader(__name__, {f: f"{__name__}.{entry.module}" for entry in CATALOGUE for f in entry.functions})
 
-_MADE = [entry.function for entry in CATALOGUE]
+_MADE = [function for entry in CATALOGUE for function in entry.functions]
 
 __all__ = sorted(["CATALOGUE", "REFERENCES", "Entry", "Reference", "by_name", "names", *_MADE])
 
@@ -35,7 +44,7 @@ def __dir__() -> list[str]:
 
 def by_name(name: str) -> "Method":
     """The method of that name with its defaults. Raises `InputError` with the names there are."""
-    entry = next((e for e in CATALOGUE if e.name == name), None)
+    entry = find(name)
     if entry is None:
         raise InputError(f"a method out of {', '.join(names())}", repr(name))
     if entry.layer:

@@ -15,7 +15,7 @@ class Entry:
     `name`: kebab-case, as on the command line. `summary`: one line in plain words. `module`: where in
     `gradline.methods` it is made. `cites`: keys of `gradline.methods.REFERENCES`. `sums`: what its values add up to, ""
     if it makes no claim. `tolerance`: an accuracy can be asked for. `baseline`: its path starts somewhere that can be
-    chosen. `layer`: it reads at a layer, which is its argument.
+    chosen. `layer`: it reads at a layer, which is its argument. `aliases`: other names that it goes by.
     """
 
     name: str
@@ -26,11 +26,17 @@ class Entry:
     tolerance: bool = False
     baseline: bool = False
     layer: bool = False
+    aliases: tuple[str, ...] = ()
 
     @property
     def function(self) -> str:
         """Its name in `gl.methods`."""
         return self.name.replace("-", "_")
+
+    @property
+    def functions(self) -> tuple[str, ...]:
+        """All its names in `gl.methods`."""
+        return tuple(name.replace("-", "_") for name in (self.name, *self.aliases))
 
     @property
     def python(self) -> str:
@@ -61,6 +67,46 @@ CATALOGUE: tuple[Entry, ...] = (
     ),
     Entry("gradient-x-input", "the gradient at the input times the input", "gradients", ("shrikumar2016",)),
     Entry(
+        "split-integrated-gradients",
+        "Integrated Gradients in two parts, before and after the score saturates",
+        "saturation",
+        ("miglani2020",),
+        sums="F(x) − F(x')",
+        tolerance=True,
+        baseline=True,
+    ),
+    Entry(
+        "left-integrated-gradients",
+        "Integrated Gradients up to where the score saturates",
+        "saturation",
+        ("miglani2020",),
+        sums="F at the saturation point − F(x')",
+        tolerance=True,
+        baseline=True,
+    ),
+    Entry(
+        "smooth-taylor",
+        "mean over random points z around x of x − z times the gradient at z",
+        "taylor",
+        ("goh2020",),
+        tolerance=True,
+        aliases=("smooth-integrated-gradients",),
+    ),
+    Entry(
+        "geometrically-guided-maximum",
+        "the largest gradient met on ascents from points of the straight path",
+        "geometric",
+        ("rahman2022",),
+        baseline=True,
+    ),
+    Entry(
+        "geometrically-guided-integrated-gradients",
+        "mean over the straight path of the largest gradient met on an ascent from each point",
+        "geometric",
+        ("rahman2022",),
+        baseline=True,
+    ),
+    Entry(
         "conductance",
         "contributions of a layer's units while the input walks from a baseline to x",
         "inside",
@@ -81,6 +127,11 @@ CATALOGUE: tuple[Entry, ...] = (
     ),
 )
 """Every method, in the order in which it is listed."""
+
+
+def find(name: str) -> Entry | None:
+    """The entry of that name or alias; None if there is none."""
+    return next((entry for entry in CATALOGUE if name in (entry.name, *entry.aliases)), None)
 
 
 def names() -> list[str]:

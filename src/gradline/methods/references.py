@@ -294,4 +294,18 @@ REFERENCES: dict[str, Reference] = {
         2020,
         "https://arxiv.org/abs/2010.12697",
     ),
+    "lundstrom2022": Reference(
+        "Daniel Lundstrom, Tianjian Huang, Meisam Razaviyayn",
+        "A Rigorous Study of Integrated Gradients Method and Extensions to Internal Neuron Attributions",
+        "International Conference on Machine Learning (ICML)",
+        2022,
+        "https://arxiv.org/abs/2202.11912",
+    ),
+    "tan2022": Reference(
+        "Hanxiao Tan",
+        "Maximum Entropy Baseline for Integrated Gradients",
+        "International Joint Conference on Neural Networks (IJCNN)",
+        2023,
+        "https://arxiv.org/abs/2204.05948",
+    ),
 }

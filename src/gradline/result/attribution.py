@@ -48,7 +48,8 @@ class Attribution:
     example; F(x), F(x') and what checks the model are in neither. For each example: `status`; `names`; `explained`, the
     target in words.
     `curve[i]`: what was seen along the path of example i (its first, if several baselines are averaged).
-    `parts`, `details`: what particular methods add. `findings`: numbered remarks. `provenance`: how it was made.
+    `parts`, `details`: what particular methods add, tensors `(N, …)` and lists with an entry for each example.
+    `findings`: numbered remarks. `provenance`: how it was made.
     `shown`: what each example looks like, from an adapter that knows (a photo); empty from bare tensors. It makes the
     report, and is not saved.
     """
@@ -103,6 +104,7 @@ class Attribution:
             curve=tuple(self.curve[i] for i in chosen),
             findings=tuple(findings),
             parts={k: rows(v) for k, v in self.parts.items()},
+            details={k: [v[i] for i in chosen] for k, v in self.details.items()},
             shown=tuple(self.shown[i] for i in chosen) if self.shown else (),
         )
 

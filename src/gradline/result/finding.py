@@ -205,6 +205,14 @@ _ALL = (
         "other draws would give another map; the standard error of the mean is in its estimated error, and above tol",
         "Draw more baselines (draws=), or give one that is not drawn",
     ),
+    Kind(
+        "GL208",
+        "the method met its limits",
+        "what the method looks for is not there, or it could not be followed: a score that falls along the path and so "
+        "does not saturate, an ascent of the score that diverges or loses height",
+        "the map is made of what was met; compare it with one of another method before you read much into it",
+        "Do as the detail says, or take another method",
+    ),
 )
 KINDS: dict[str, Kind] = {kind.code: kind for kind in _ALL}
 
@@ -268,6 +276,10 @@ def flat(examples: tuple[int, ...]) -> Finding:
 
 def stopped(examples: tuple[int, ...], detail: str) -> Finding:
     return KINDS["GL204"].found(detail, examples)
+
+
+def limited(examples: tuple[int, ...], detail: str) -> Finding:
+    return KINDS["GL208"].found(detail, examples)
 
 
 def wide_gap(examples: tuple[int, ...], share: float) -> Finding:

@@ -6,6 +6,7 @@ import hashlib
 import platform
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from functools import cache
 from types import FunctionType
 from typing import Any
 
@@ -18,6 +19,18 @@ SAMPLE = 1024
 
 def environment(device: torch.device, dtype: torch.dtype) -> dict[str, Any]:
     """Versions, device, precision and threads, JSON-ready."""
+    return {
+        **_installed(),
+        "device": str(device),
+        "dtype": str(dtype).removeprefix("torch."),
+        "threads": torch.get_num_threads(),
+        "created": datetime.now(UTC).isoformat(timespec="seconds"),
+    }
+
+
+@cache
+def _installed() -> dict[str, str]:
+    """What does not change while the program runs; looking it up takes milliseconds."""
     from importlib.metadata import version
 
     return {
@@ -25,10 +38,6 @@ def environment(device: torch.device, dtype: torch.dtype) -> dict[str, Any]:
         "torch": str(torch.__version__),
         "python": platform.python_version(),
         "platform": platform.platform(),
-        "device": str(device),
-        "dtype": str(dtype).removeprefix("torch."),
-        "threads": torch.get_num_threads(),
-        "created": datetime.now(UTC).isoformat(timespec="seconds"),
     }
 
 

@@ -6,18 +6,20 @@ Each raises `AssertionError` with what is wrong. `x (N, *F)`: what the baseline 
 from __future__ import annotations
 
 import random
-from typing import Any
+from dataclasses import replace
+from typing import Any, cast
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from gradline.core.baselines import Baseline, Group, PerInput, PixelSpace, Search
+from gradline.core.baselines import Baseline, Found, Group, PerInput, PixelSpace, Search
 from gradline.core.baselines.data import FromData
 from gradline.core.flow import Need, Of, Probe, Reading
 from gradline.engine import explain
 from gradline.errors import BaselineError
 from gradline.methods import integrated_gradients
+from gradline.question.targets import Entropy
 from gradline.result import Attribution
 from gradline.testing.drive import frame
 from gradline.testing.laws import ROUNDING, Net, gap_is_what_it_says, require
@@ -168,22 +170,28 @@ def searches_stand_alone(part: Search, model: Net, x: Tensor) -> None:
     require(whole.dtype == x.dtype, f"starts are {whole.dtype}, the frame is {x.dtype}")
     require(torch.equal(x, before), "x was changed")
     for i in range(len(x)):
-        alone = _searched(part, model, x[i : i + 1])
+        alone = _searched(part, model, x[i : i + 1], (str(i),))
         error = float((alone - whole[i : i + 1]).abs().max())
         require(error <= 100 * ROUNDING[x.dtype], f"example {i} starts elsewhere alone, by {error:.2g}")
 
 
-def _searched(part: Search, model: Net, x: Tensor) -> Tensor:
-    """What a search finds, its probes answered with column 0 of the model, or that less the best other one at x."""
+def _searched(part: Search, model: Net, x: Tensor, names: tuple[str, ...] | None = None) -> Tensor:
+    """What a search finds, its probes answered with column 0 of the model, that less the best other one at x, or the
+    entropy of all."""
     with torch.no_grad():
         rival = model(x)[:, 1:].argmax(1) + 1
 
     def score(points: Tensor, owner: Tensor, of: object | None) -> Tensor:
         output: Tensor = model(points)
+        if callable(of):
+            return cast(Tensor, of(output))
+        if of in (Of.ENTROPY, Of.ENTROPIES):
+            return Entropy(labels=of is Of.ENTROPIES).pick(output, owner)
         other = output.gather(1, rival[owner].unsqueeze(1))[:, 0]
         return output[:, 0] - other if of is Of.MARGIN else output[:, 0]
 
-    flow = part.search(frame(lambda points: model(points)[:, :1], x))
+    ground = frame(lambda points: model(points)[:, :1], x)
+    flow = part.search(ground if names is None else replace(ground, names=names))
     answer: Reading | None = None
     try:
         while True:
@@ -194,8 +202,10 @@ def _searched(part: Search, model: Net, x: Tensor) -> Tensor:
             (grad,) = torch.autograd.grad(value.sum(), leaf)
             answer = Reading(probe.owner, value.detach().double(), None if probe.need is Need.VALUE else grad)
     except StopIteration as end:
-        found: Tensor = end.value
-        return found
+        found: Found = end.value
+        told = {name: len(values) for name, values in found.details.items() if len(values) != len(x)}
+        require(not told, f"details do not say something of each of {len(x)} examples: {told}")
+        return found.starts
 
 
 # -------------------------------------------------------------------------------------------------------------- helpers

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from gradline.core.accumulators import Accumulator, Gradient, GradientTimesMove
 from gradline.core.baselines import AtSite, Baseline, Constant, Each, PerInput, Search, Zero
 from gradline.core.method import Method
-from gradline.core.paths import AtInput, Curve, Path, Straight
+from gradline.core.paths import AtInput, Climbing, Curve, Path, Saturation, Straight
 from gradline.core.rules import Rule
 from gradline.errors import InputError
 from gradline.question.derivatives import Derivative
@@ -45,7 +45,8 @@ def _at_input(method: Method, one: Ground, without: tuple[Callable[..., None], .
 def _laws(method: Method, one: Ground) -> list[Callable[..., None]]:
     """What holds for this method on this ground, with the path driven at the input."""
     path, baseline, here = method.path, method.baseline, method.read is None
-    sums = isinstance(method.accumulator, Gradient | GradientTimesMove)
+    steered = isinstance(path, Climbing | Saturation) and not path.complete  # where it reads hangs on the score
+    sums = isinstance(method.accumulator, Gradient | GradientTimesMove) and not steered
     passes = here or (one.net is not None and method.read in (Layer("same"), Layer("stem")))
     blind = isinstance(path, Straight | AtInput) and isinstance(baseline, None | Zero | Constant)
     choose: list[tuple[Callable[..., None], bool]] = [
@@ -81,7 +82,7 @@ def _elsewhere(method: Method, among: list[Ground], places: tuple[str, ...] = ("
         found.append(case(site_laws.identity_is_the_input, where, method, net, x))
         for place in places:
             found.append(case(site_laws.maps_are_those_of_the_pieces, f"{where}-{place}", method, place, net, x))
-        if method.path.integrates:
+        if method.path.integrates and not isinstance(method.path, Climbing):
             read = replace(method, read=Layer("stem"))
             found.append(case(site_laws.examples_stand_alone_at, f"{where}-read", read, None, net, x))
             found.append(case(site_laws.reading_at_the_identity_changes_nothing, f"{where}-read", method, net, x))

@@ -86,7 +86,7 @@ def drive(
 ) -> Told:
     """Answer every probe from formulas, those that `frame` was given, and fold every step."""
     accumulator = accumulator or GradientTimesMove()
-    values = torch.zeros_like(x if lift is None else lift(x).detach())
+    values = torch.full_like(x if lift is None else lift(x).detach(), accumulator.blank)
     probes: list[Probe] = []
     steps: list[Step] = []
     answer: Reading | None = None
@@ -95,7 +95,7 @@ def drive(
             said = flow.send(answer)
             if isinstance(said, Step):
                 steps.append(said)
-                values.index_add_(0, said.reading.owner, accumulator.term(said).to(values))
+                accumulator.fold(values, said.reading.owner, said)
                 answer = None
             else:
                 probes.append(said)

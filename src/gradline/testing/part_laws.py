@@ -154,7 +154,7 @@ def formulas_add_up(path: Path) -> None:
         size = float(told.values.abs().sum())
         got = float(told.values.sum())
         require(abs(got - due) <= NEAR * size, f"values on the {field} add up to {got:.6g}, due is {due:.6g}")
-        if path.integrates:
+        if path.estimates:
             told = drive(path.flow(ground, ToleranceBudget(0.01, 512)), field, field.x)
             got, status = float(told.values.sum()), told.outcome.status[0]
             require(status is Status.CONVERGED, f"1 % on the {field} ends as {status.value}")

@@ -20,6 +20,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from gradline.core.accumulators import SumLaw
 from gradline.core.flow import Flow, Frame, Need, Probe, Reading
 from gradline.core.method import Method
 from gradline.core.paths import Budget, Path
@@ -197,8 +198,16 @@ class _Listening(Path):
         return self.path.integrates
 
     @property
+    def estimates(self) -> bool:
+        return self.path.estimates
+
+    @property
     def complete(self) -> bool:  # type: ignore[override]
         return self.path.complete
+
+    @property
+    def law(self) -> SumLaw:
+        return self.path.law
 
     def flow(self, frame: Frame, budget: Budget) -> Flow:
         heard = _Heard(frame, [])

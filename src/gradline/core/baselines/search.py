@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 from abc import abstractmethod
 from collections.abc import Generator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -19,12 +20,25 @@ from gradline.errors import BaselineError
 Bound = float | tuple[float, ...] | None
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Found:
+    """What a search found: `starts (B, draws, *F)`.
+
+    For each example: `details`, more to say of it by name, as a list over draws; `note`, a sentence that becomes a
+    finding, "" for none, or no list for none at all.
+    """
+
+    starts: Tensor
+    details: dict[str, list[Any]] = field(default_factory=dict)
+    note: list[str] = field(default_factory=list)
+
+
 class Search(Baseline):
-    """A start that is searched for with the model: a flow that asks, tells nothing, and returns the starts."""
+    """A start that is searched for with the model: a flow that asks, tells nothing, and returns what it found."""
 
     @abstractmethod
-    def search(self, frame: Frame) -> Generator[Probe, Reading, Tensor]:
-        """The starts `(B, draws, *F)` for `frame.end`, in its dtype; the frame's own start says nothing yet.
+    def search(self, frame: Frame) -> Generator[Probe, Reading, Found]:
+        """The starts for `frame.end`, in its dtype; the frame's own start says nothing yet.
 
         Raises `BaselineError`, naming the examples, where nothing was found.
         """
@@ -66,10 +80,10 @@ class Boundary(Search):
         check_whole(self, "bisections", self.bisections, least=0)
         if not 0 <= self.overshoot < 1:
             raise BaselineError("overshoot in [0, 1) for Boundary", f"overshoot={self.overshoot}")
-        low, high = _channels(self.low, -math.inf), _channels(self.high, math.inf)
-        channels = {len(low), len(high)} - {1} or {1}
-        pairs = zip(low * (max(channels) // len(low)), high * (max(channels) // len(high)), strict=False)
-        if len(channels) > 1 or not all(lowest < highest for lowest, highest in pairs):
+        low, high = channels(self.low, -math.inf), channels(self.high, math.inf)
+        counts = {len(low), len(high)} - {1} or {1}
+        pairs = zip(low * (max(counts) // len(low)), high * (max(counts) // len(high)), strict=False)
+        if len(counts) > 1 or not all(lowest < highest for lowest, highest in pairs):
             raise BaselineError("low < high in every channel for Boundary", f"low={self.low}, high={self.high}")
 
     def within(self, pixels: PixelSpace) -> Baseline:
@@ -82,7 +96,7 @@ class Boundary(Search):
         super().check(x)
         self._box(x[:1])
 
-    def search(self, frame: Frame) -> Generator[Probe, Reading, Tensor]:
+    def search(self, frame: Frame) -> Generator[Probe, Reading, Found]:
         x, every = frame.end, torch.arange(frame.examples, device="cpu")
         reading = yield Probe(x, every, of=Of.MARGIN)
         hunt = Hunt(x, reading.value, self.overshoot, self._box(x), frame.precision)
@@ -101,23 +115,25 @@ class Boundary(Search):
             reading = yield Probe(middle, every, Need.VALUE, of=Of.MARGIN)
             over = hunt.spread(reading.value * hunt.side <= 0)
             inside, outside = torch.where(over, inside, middle), torch.where(over, middle, outside)
-        return outside.unsqueeze(1)
+        return Found(outside.unsqueeze(1))
 
     def _box(self, x: Tensor) -> tuple[Tensor, Tensor] | None:
         """The least and the largest value of every feature `(B, *F)`, None where nothing was said."""
         if self.low is None and self.high is None:
             return None
-        low, high = (_shaped(_channels(b, -math.inf * s), x) for b, s in ((self.low, 1), (self.high, -1)))
+        low, high = (shaped(channels(b, -math.inf * s), x, "Boundary") for b, s in ((self.low, 1), (self.high, -1)))
         return torch.minimum(low, x), torch.maximum(high, x)
 
 
-def _channels(bound: Bound, default: float) -> tuple[float, ...]:
+def channels(bound: Bound, default: float) -> tuple[float, ...]:
+    """A bound as one number, or one each channel."""
     if isinstance(bound, tuple):
         return bound
     return (default if bound is None else bound,)
 
 
-def _shaped(bound: tuple[float, ...], x: Tensor) -> Tensor:
+def shaped(bound: tuple[float, ...], x: Tensor, part: str) -> Tensor:
+    """A bound that broadcasts to x `(B, *F)`. Raises `BaselineError`, which speaks of `part`."""
     if len(bound) not in (1, x.shape[1]):
-        raise BaselineError(f"one bound or {x.shape[1]}, one each channel, for Boundary", f"{len(bound)}")
+        raise BaselineError(f"one bound or {x.shape[1]}, one each channel, for {part}", f"{len(bound)}")
     return x.new_tensor(bound).reshape(1, -1, *[1] * (x.ndim - 2))

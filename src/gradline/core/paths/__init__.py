@@ -2,6 +2,22 @@
 
 from gradline.core.paths.at_input import AtInput
 from gradline.core.paths.base import Budget, Curve, FixedBudget, OwnBudget, Path, ToleranceBudget
+from gradline.core.paths.climbing import Climbing
+from gradline.core.paths.roots import GaussianRoots
+from gradline.core.paths.saturation import Saturation, Threshold
 from gradline.core.paths.straight import Straight
 
-__all__ = ["AtInput", "Budget", "Curve", "FixedBudget", "OwnBudget", "Path", "Straight", "ToleranceBudget"]
+__all__ = [
+    "AtInput",
+    "Budget",
+    "Climbing",
+    "Curve",
+    "FixedBudget",
+    "GaussianRoots",
+    "OwnBudget",
+    "Path",
+    "Saturation",
+    "Straight",
+    "Threshold",
+    "ToleranceBudget",
+]

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
+from gradline.core.accumulators import SumLaw
 from gradline.core.adaptive import adaptive
 from gradline.core.fixed import fixed
 from gradline.core.flow import Flow, Frame
@@ -40,11 +41,25 @@ Budget = ToleranceBudget | FixedBudget | OwnBudget
 class Path(ABC):
     """A way of asking for gradients.
 
-    `integrates`: the path takes `tol` or `steps`. `complete`: its moves add up to x − x'.
+    `integrates`: the path takes `steps`. `estimates`: it takes `tol`; as a rule, if it integrates. `complete`: its
+    moves add up to x − x'. `readings`: gradients that a node takes.
     """
 
     integrates: bool
     complete: bool
+
+    @property
+    def readings(self) -> int:
+        return 1
+
+    @property
+    def estimates(self) -> bool:
+        return self.integrates
+
+    @property
+    def law(self) -> SumLaw:
+        """What gradients times moves add up to along it."""
+        return SumLaw.DIFFERENCE if self.complete else SumLaw.NONE
 
     @abstractmethod
     def flow(self, frame: Frame, budget: Budget) -> Flow:

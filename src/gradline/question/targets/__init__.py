@@ -14,6 +14,7 @@ from gradline.question.targets.classes import (
 from gradline.question.targets.combined import Contrast, Entry
 from gradline.question.targets.convert import TargetLike, as_target
 from gradline.question.targets.elements import Element, Neuron
+from gradline.question.targets.entropy import Entropy
 from gradline.question.targets.functions import Function, Loss
 from gradline.question.targets.region import Region
 
@@ -22,6 +23,7 @@ __all__ = [
     "ClassTarget",
     "Contrast",
     "Element",
+    "Entropy",
     "Entry",
     "Function",
     "LabelProbability",

@@ -9,17 +9,20 @@ from torch import Tensor
 
 from gradline.question.targets.base import Target
 from gradline.question.targets.classes import ClassTarget, LabelProbability, Logit, LogProbability, Probability
+from gradline.question.targets.entropy import Entropy
 
 
 class Scale(StrEnum):
     """What of a class a number speaks of. `EXPLAINED` is the score as it was asked for; targets without a class have
-    no other. `HIT` is 1 where the class is the decision and 0 elsewhere: its mean is an accuracy."""
+    no other. `HIT` is 1 where the class is the decision and 0 elsewhere: its mean is an accuracy. `ENTROPY` is
+    that of the whole output, whichever class is asked for, as `gl.targets.Entropy` has it: 0 certain, 1 undecided."""
 
     EXPLAINED = "explained"
     PROBABILITY = "probability"
     LOGIT = "logit"
     LOG_PROBABILITY = "log-probability"
     HIT = "hit"
+    ENTROPY = "entropy"
 
 
 class Hit(ClassTarget):
@@ -59,4 +62,5 @@ def on_scales(target: Target) -> dict[Scale, Target]:
         Scale.LOGIT: Logit(index),
         Scale.LOG_PROBABILITY: LabelLogProbability(index) if label else LogProbability(index),
         Scale.HIT: LabelHit(index) if label else Hit(index),
+        Scale.ENTROPY: Entropy(label),
     }
