@@ -100,6 +100,8 @@ def small(here: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         image.resize((60, 40)).save(here / "cat.jpg")
     (here / "maps").mkdir()
     (here / "my_net.py").write_text("import torch\n\n\ndef make():\n    return torch.nn.Linear(4, 5).eval()\n")
+    own = "import gradline as gl\n\n\ndef make():\n    return gl.methods.gradient()\n"
+    (here / "my_methods.py").write_text(own)
     save_file({"x": torch.ones(2, 4)}, here / "batch.safetensors")
     return here
 
@@ -165,13 +167,13 @@ finally:
     ("line", "offered"),
     [
         ("gradline ex", {"explain", "explain-finding"}),
-        ("gradline explain --method g", {"gradient", "gradient-x-input"}),
+        ("gradline explain --method gr", {"gradient", "gradient-x-input"}),
         ("gradline explain --baseline b", {"black", "blur"}),
         ("gradline explain --rule s", {"simpson", "stratified"}),
         ("gradline explain --model torch", {"torchvision:"}),
         ("gradline compare --method int", {"integrated-gradients"}),
         ("gradline cite internal", {"internal-influence"}),
-        ("gradline explain-finding GL20", {f"GL20{n}" for n in range(1, 8)}),
+        ("gradline explain-finding GL20", {f"GL20{n}" for n in range(1, 9)}),
         ("gradline metrics st", {"status", "standard-error"}),
         ("gradline doctor efficientnet-lite0", {"efficientnet-lite0"}),
     ],

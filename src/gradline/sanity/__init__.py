@@ -12,6 +12,18 @@ if TYPE_CHECKING:
     from gradline.sanity import tasks as tasks
     from gradline.sanity.across_baselines import BaselineSensitivity as BaselineSensitivity
     from gradline.sanity.across_baselines import baseline_sensitivity as baseline_sensitivity
+    from gradline.sanity.axioms.auditing import AXIOMS as AXIOMS
+    from gradline.sanity.axioms.auditing import audit as audit
+    from gradline.sanity.axioms.base import Axiom as Axiom
+    from gradline.sanity.axioms.explainers import Explainer as Explainer
+    from gradline.sanity.axioms.lipschitz import Jump as Jump
+    from gradline.sanity.axioms.lipschitz import LipschitzBound as LipschitzBound
+    from gradline.sanity.axioms.lipschitz import ig_lipschitz_bound as ig_lipschitz_bound
+    from gradline.sanity.axioms.lipschitz import max_jump as max_jump
+    from gradline.sanity.axioms.verdicts import Answer as Answer
+    from gradline.sanity.axioms.verdicts import Audit as Audit
+    from gradline.sanity.axioms.verdicts import Counterexample as Counterexample
+    from gradline.sanity.axioms.verdicts import Verdict as Verdict
     from gradline.sanity.controls import CONTROLS as CONTROLS
     from gradline.sanity.controls import Centre as Centre
     from gradline.sanity.controls import ConstantMap as ConstantMap
@@ -45,6 +57,11 @@ if TYPE_CHECKING:
 _HOME = names_of(
     {
         "gradline.sanity.across_baselines": "BaselineSensitivity baseline_sensitivity",
+        "gradline.sanity.axioms.auditing": "AXIOMS audit",
+        "gradline.sanity.axioms.base": "Axiom",
+        "gradline.sanity.axioms.explainers": "Explainer",
+        "gradline.sanity.axioms.lipschitz": "Jump LipschitzBound ig_lipschitz_bound max_jump",
+        "gradline.sanity.axioms.verdicts": "Answer Audit Counterexample Verdict",
         "gradline.sanity.controls": "CONTROLS Centre ConstantMap Control Edges Inverted RandomMap centre "
         "constant edges inverted random_map",
         "gradline.sanity.layers": "layer_order",
