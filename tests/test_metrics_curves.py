@@ -1,6 +1,7 @@
 """Insertion, deletion and their difference: values on paper, a transcription of RISE, laws, shared forwards."""
 
 import itertools
+import math
 
 import pytest
 import torch
@@ -311,6 +312,7 @@ def test_scales_share_their_rows(scale: Scale) -> None:
                 out = model(z.reshape(1, 3, 6, 6))[0]
                 p = out.softmax(0)[2]
                 expected = {"logit": out[2], "log-probability": p.log(), "hit": float(out.argmax() == 2)}
+                expected["entropy"] = -(out.softmax(0) * out.log_softmax(0)).sum() / math.log(4)
                 assert found[i, t].item() == pytest.approx(float(expected.get(scale.value, p)), abs=1e-12)
 
 
@@ -375,6 +377,24 @@ def test_equal_settings_share_all_rows() -> None:
         before = inquiry.forwards.clone()
         run([(metric, make_subject(inquiry, x, maps, number=0)) for metric in more], inquiry)
         assert (inquiry.forwards - before).tolist() == [3 * 11 + 3] * 2
+
+
+@pytest.mark.parametrize("metric", [Deletion, Insertion])
+def test_an_image_that_several_steps_show_is_asked_once(metric: type[Deletion | Insertion]) -> None:
+    """Eight values, one a step, ranked as they stand, filled with zeros: four of x_0 = (1, 2, 3, 4, 0, 0, 0, 0) and of
+    x_1 = (0, 1, 0, 2, 0, 3, 0, 4) change, the last of them to the fill, so 3 images are between x and the fill, from
+    either end; none of x_2 = 0. The curves are those of all images one by one."""
+    x = torch.tensor([[1, 2, 3, 4, 0, 0, 0, 0], [0, 1, 0, 2, 0, 3, 0, 4], [0] * 8], dtype=torch.float64)
+    maps = torch.arange(8, 0, -1, dtype=torch.float64).expand(3, 8)
+    model = Linear(0.3, -0.2, 0.7, 0.1, 5, 5, -0.4, 0.6)
+    with inquire(gl.Score(model, 0), x) as inquiry:
+        before = inquiry.forwards.clone()
+        (found,) = run([(metric(Zero(), Steps(8), **SIGNED), make_subject(inquiry, x, maps, number=0))], inquiry)
+        assert (inquiry.forwards - before).tolist() == [3 + 2, 3 + 2, 2]
+    kept = torch.ones(9, 8, dtype=torch.float64).tril(-1)
+    kept = kept if metric is Insertion else 1 - kept
+    assert found.curve is not None
+    torch.testing.assert_close(found.curve, torch.stack([model(kept * row)[:, 0] for row in x]).detach())
 
 
 # ---------------------------------------------------------------------------------------------------- trouble

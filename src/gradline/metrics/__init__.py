@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from gradline.metrics.base import Kind as Kind
     from gradline.metrics.base import Metric as Metric
     from gradline.metrics.base import Need as Need
+    from gradline.metrics.curves.ablation import InformationConservingAblation as InformationConservingAblation
     from gradline.metrics.curves.area import Area as Area
     from gradline.metrics.curves.area import Ends as Ends
     from gradline.metrics.curves.area import Relative as Relative
@@ -110,6 +111,7 @@ _HOME = names_of(
     {
         "gradline.metrics.asking": "Ask AskOf",
         "gradline.metrics.base": "Evaluation Kind Metric Need",
+        "gradline.metrics.curves.ablation": "InformationConservingAblation",
         "gradline.metrics.curves.area": "Area Ends Relative Rule",
         "gradline.metrics.curves.between": "AreaBetweenCurves ClippedAreaBetweenCurves DiffID DiffIDOfRest",
         "gradline.metrics.curves.deletion": "Deletion Insertion InsertionMinusDeletion TwoFillDifference",

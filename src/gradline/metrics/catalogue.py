@@ -20,6 +20,7 @@ MODULES = {
         "curves.deletion",
         "curves.magnitude",
         "curves.between",
+        "curves.ablation",
         "regions.perturbation",
         "regions.irof",
         "regions.road",

@@ -98,28 +98,42 @@ def sweep(
     """The score after so many units were replaced by the fill, `removed (N, T + 1)`: `(N, T + 1)` on every scale.
 
     `key`: tells units, sign rule and steps apart from others. Where nothing or all is removed the answers are shared by
-    all maps.
+    all maps. A step over units that are the same in x and the fill shows the same image again, which is asked once.
     """
-    there = ranking.partition.counts[:, None]
-    inner = (removed > 0) & (removed < there)
-    owner, column = inner.nonzero(as_tuple=True)
-    number, filled, device = removed[inner], subject.fill(fill), subject.x.device
-    rank = (ranking.rank if first is First.MOST else there - 1 - ranking.rank).to(device, torch.int32)
+    x, filled, device, units = subject.x, subject.fill(fill), subject.x.device, ranking.partition
+    rank = ranking.rank if first is First.MOST else (units.counts[:, None] - 1 - ranking.rank) % units.count
+    changed, all_changed = _changed(subject, ranking, fill, rank, removed)
+    inner = (changed > 0) & (changed < all_changed)
+    fresh = inner & (changed.diff(dim=1, prepend=torch.zeros_like(changed[:, :1])) != 0)
+    owner, number = fresh.nonzero()[:, 0], removed[fresh].to(device, torch.int32)
+    order = rank.to(device, torch.int32)
 
     def points(rows: Tensor) -> Tensor:
-        here = owner[rows].to(device)
-        gone = rank[here] < number[rows].to(device)[:, None]
-        return torch.where(ranking.partition.spread(gone, owner[rows]), filled[here], subject.x[here])
+        own = owner[rows]
+        here = own.to(device)
+        gone = (number[rows, None] - order.index_select(0, here)).clamp_(0, 1).to(x.dtype)  # 1 below the number, else 0
+        gone = units.spread(gone, own)
+        return torch.lerp(x.index_select(0, here), filled.index_select(0, here), gone)  # exact; torch.where is slower
 
     full = yield from subject.at_x()
     empty = yield from subject.at_fill(fill)
     told = yield Ask(("sweep", subject.number, fill, first, *key), owner, points)
-    found: Values = {}
-    for scale in full:
-        table = torch.where(removed > 0, empty[scale][:, None], full[scale][:, None])
-        table[owner, column] = told[scale]
-        found[scale] = table
-    return found
+    asked = 2 * len(x) - 1 + fresh.flatten().cumsum(0).reshape(fresh.shape)
+    place = torch.where(inner, asked, subject.every[:, None] + len(x) * (changed > 0))
+    return {scale: torch.cat([full[scale], empty[scale], told[scale]])[place] for scale in full}
+
+
+def _changed(
+    subject: Subject, ranking: Ranking, fill: Baseline, rank: Tensor, removed: Tensor
+) -> tuple[Tensor, Tensor]:
+    """How many units the fill has changed after each step, `(N, T + 1)`, and when all are gone, `(N, 1)`."""
+    key = ("changed by", fill, ranking.partition)
+    if key not in subject.memo:
+        subject.memo[key] = (ranking.partition.sums(subject.x != subject.fill(fill)) > 0).int()
+    units: Tensor = subject.memo[key]
+    running = torch.zeros_like(units).scatter_(1, rank, units).cumsum(1)
+    changed = torch.cat([torch.zeros_like(running[:, :1]), running], 1).gather(1, removed)
+    return changed, running[:, -1:]
 
 
 def area(curves: Tensor) -> Tensor:
