@@ -67,3 +67,49 @@ def test_stages_of_rows_are_one_picture() -> None:
     assert grown.scores == pytest.approx(5 * grown.t**2, abs=0.05)
     assert grown.distance == pytest.approx(1 - grown.t**2, abs=0.01)
     assert drawn(gl.plots.stages(a)).shape == (4, 2, 3)
+
+
+def test_the_curve_marks_where_a_map_is_split() -> None:
+    """F = t²: t* = √φ = 0.8, in the line itself and as a mark; what was looked at beyond it is drawn as well."""
+    x = torch.ones(1, 1).double()
+    for method in (gl.methods.split_integrated_gradients(0.64), gl.methods.left_integrated_gradients(0.64)):
+        a = gl.explain(lambda x: x[:, 0] ** 2, x, method=method, tol=0.01)
+        panel = gl.plots.path_panel(a)
+        assert panel is not None
+        assert panel.split
+        assert panel.saturation == pytest.approx(0.8)
+        assert panel.score == pytest.approx(panel.t**2)
+        assert (np.diff(panel.t) > 0).all()
+        assert set(np.linspace(0, 1, 33)) <= set(panel.t.tolist())
+        assert any(t == pytest.approx(0.8, abs=1e-6) for t in panel.t)
+        figure = gl.plots.curve(a)
+        said = texts(figure)
+        assert "t*" in said
+        assert "saturation point t* = 0.80" in said
+        assert "90 %" not in said
+        marks = [line for line in figure.axes[0].lines if len(line.get_xdata()) == 2]
+        assert [float(line.get_xdata()[0]) for line in marks] == pytest.approx([0.8])
+
+
+def test_ends_of_the_path_can_be_where_it_is_split() -> None:
+    x = torch.ones(1, 1).double()
+    method = gl.methods.left_integrated_gradients()
+    for score, point in ((lambda x: -x[:, 0], 0.0), (lambda x: 0 * x[:, 0], 1.0)):
+        a = gl.explain(score, x, method=method, tol=0.01)
+        assert f"t* = {point:.2f}" in texts(gl.plots.curve(a))
+        gl.plots.summary(a)
+
+
+def test_a_split_of_several_paths_is_not_marked() -> None:
+    """What is known is the mean of their saturation points; the one that is shown has its own."""
+    start = gl.baselines.Each(0.0, 0.5)
+    a = gl.explain(
+        lambda x: x[:, 0] ** 2,
+        torch.ones(1, 1).double(),
+        method=gl.methods.split_integrated_gradients(),
+        baseline=start,
+    )
+    panel = gl.plots.path_panel(a)
+    assert panel is not None
+    assert np.isnan(panel.saturation)
+    assert "t*" not in texts(gl.plots.curve(a))

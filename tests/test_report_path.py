@@ -103,3 +103,46 @@ def test_the_script_writes_shares_as_the_rest_of_the_page_does(driver: Any, smal
     assert float(written.removeprefix("below ").removesuffix(" %")) == float(
         percent(share).removeprefix("below ").removesuffix(" %")
     )
+
+
+def split(**changed: Any) -> gl.Attribution:
+    """A map that is split at t* = 0.4, where F = 2: four nodes left of it, and what was looked at in four cells."""
+    t = np.array([0.05, 0.15, 0.25, 0.35])
+    details = {"saturation_point": [0.4], "saturation_score": [2.0], "path_scores": [[0.0, 1.0, 4.0, 6.0, 8.0]]}
+    curve = (gl.Curve(t, np.full(4, 0.1), 5 * t, 10 - 4 * t),)
+    return replace(attribution(noise(24, 24), curve=curve, details=details), **changed)
+
+
+def test_the_crossing_is_marked_and_what_was_not_read_is_not_known(driver: Any, tmp_path: Path) -> None:
+    """The score is known from looking for t*; the gradient beyond it is not, where one side alone was read."""
+    opened(driver, write_html(split(), photo(24, 24), tmp_path / "map.html"))
+    assert driver.find_element("css selector", ".saturation text").text == "saturation point t* = 0.40"
+    line = driver.find_element("css selector", ".saturation line")
+    assert float(line.get_attribute("x1")) == pytest.approx(56 + 0.4 * 492, abs=0.06)
+    lead = driver.find_element("css selector", "[data-panel=path] .lead").text
+    assert "It saturates at t* = 0.40, where the map is split." in lead
+    assert "90" not in lead
+    for t, score, norm in (
+        (0.35, "1.75", "8.6"),
+        (0.4, "2", "unknown"),
+        (0.45, "3", "unknown"),
+        (0.75, "6", "unknown"),
+    ):
+        set_control(driver, PATH, t)
+        assert text(driver, "[data-out=score]") == score
+        assert text(driver, "[data-out=norm]") == norm
+
+
+@pytest.mark.parametrize(("point", "end"), [(0.0, "left"), (1.0, "right")])
+def test_a_crossing_at_an_end_and_a_path_that_was_not_read(driver: Any, tmp_path: Path, point: float, end: str) -> None:
+    nothing = gl.Curve(*(np.empty(0) for _ in range(4)))
+    details = split().details | {"saturation_point": [point], "saturation_score": [8 * point]}
+    opened(driver, write_html(split(details=details, curve=(nothing,)), photo(24, 24), tmp_path / "map.html"))
+    mark = driver.find_element("css selector", ".saturation text").rect
+    frame = driver.find_element("css selector", ".score .frame").rect
+    assert frame["x"] <= mark["x"]
+    assert mark["x"] + mark["width"] <= frame["x"] + frame["width"]
+    set_control(driver, PATH, 0.5)
+    assert text(driver, "[data-out=score]") == "4"
+    assert text(driver, "[data-out=norm]") == "unknown"
+    assert "0 places" in driver.find_element("css selector", ".chart figcaption").text

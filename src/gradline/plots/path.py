@@ -18,9 +18,10 @@ SATURATED = 0.9
 class PathPanel:
     """Arrays for plotting, ascending in t. `t`, `score (n + 2,)`: with both ends; `nodes`, `gradient_norm (n,)`.
 
-    `saturation`: first t at which the score has made `SATURATED` of its whole change; NaN if it does not change.
-    `paths`: how many the map is a mean over. Of several this is the first, and its start, whose score is not known
-    alone, is left out: `t`, `score (n + 1,)`, no `saturation`.
+    `saturation`: first t at which the score has made `SATURATED` of its whole change; NaN if it does not change. Of a
+    map that is `split` it is the saturation point t*; `t` and `score` then also have it, and all that was looked at to
+    find it. `paths`: how many the map is a mean over. Of several this is the first, and its start, whose score is not
+    known alone, is left out: `t`, `score (n + 1,)`, no `saturation`.
     """
 
     t: np.ndarray
@@ -29,6 +30,12 @@ class PathPanel:
     gradient_norm: np.ndarray
     saturation: float
     paths: int = 1
+    split: bool = False
+
+    @property
+    def mark(self) -> str:
+        """What stands at `saturation`, in words."""
+        return "saturation point t*" if self.split else f"{SATURATED:.0%} of the change".replace("%", " %", 1)
 
 
 def path_panel(a: Attribution, i: int = 0) -> PathPanel | None:
@@ -42,7 +49,13 @@ def path_panel(a: Attribution, i: int = 0) -> PathPanel | None:
     score = np.concatenate([[float(a.baseline_score[i])], curve.score, [float(a.score[i])]])
     if paths > 1:
         return PathPanel(t[1:], score[1:], curve.t, curve.gradient_norm, float("nan"), paths)
-    return PathPanel(t, score, curve.t, curve.gradient_norm, _saturation(t, score))
+    if "saturation_point" not in a.details:
+        return PathPanel(t, score, curve.t, curve.gradient_norm, _saturation(t, score))
+    point, value, scores = (a.details[name][i] for name in ("saturation_point", "saturation_score", "path_scores"))
+    grid = np.linspace(0, 1, len(scores))
+    t, place = np.unique(np.concatenate([t, grid, [point]]), return_index=True)
+    score = np.concatenate([score, np.array([*scores, value], dtype=np.float64)])[place]
+    return PathPanel(t, score, curve.t, curve.gradient_norm, point, split=True)
 
 
 def _saturation(t: np.ndarray, score: np.ndarray) -> float:

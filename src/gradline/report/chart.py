@@ -70,11 +70,13 @@ class Strip:
 
 @dataclass(frozen=True, eq=False)
 class Chart:
-    """The drawing. `marks`: x of the places where gradients were read; `saturation`: x of the 90 % mark, if any."""
+    """The drawing. `marks`: x of the places where gradients were read; `saturation`: x of the mark at 90 % of the
+    change or at the saturation point, if any, and `label`, what it says."""
 
     strips: tuple[Strip, ...]
     marks: tuple[float, ...]
     saturation: float | None
+    label: str = ""
     width: float = WIDTH
     left: float = LEFT
     right: float = RIGHT
@@ -106,7 +108,8 @@ def chart(panel: PathPanel, shares: np.ndarray | None) -> Chart | None:
     if not strips:
         return None
     saturation = None if np.isnan(panel.saturation) else across(panel.saturation)
-    return Chart(tuple(strips), tuple(across(t) for t in panel.nodes), saturation)
+    label = f"{panel.mark} = {panel.saturation:.2f}" if panel.split else panel.mark
+    return Chart(tuple(strips), tuple(across(t) for t in panel.nodes), saturation, label)
 
 
 def lines(panel: PathPanel, shares: np.ndarray | None) -> list[Line]:

@@ -118,12 +118,17 @@ def _film(photo: Photo) -> Content:
 
 
 def _curve(panel: PathPanel, made: np.ndarray | None) -> Content:
-    """Numbers of the path panel; what is not finite becomes None."""
+    """Numbers of the path panel; what is not finite becomes None, and so the gradient on a side that was not read."""
+    nodes, norm = panel.nodes.tolist(), plain(panel.gradient_norm)
+    if panel.split and not any(t > panel.saturation for t in nodes):
+        nodes, norm = [*nodes, 1.0], [*norm, None]
+    if panel.split and not any(t < panel.saturation for t in nodes):
+        nodes, norm = [0.0, *nodes], [None, *norm]
     return {
         "t": panel.t.tolist(),
         "score": plain(panel.score),
-        "nodes": panel.nodes.tolist(),
-        "norm": plain(panel.gradient_norm),
+        "nodes": nodes,
+        "norm": norm,
         "share": None if made is None else made.tolist(),
     }
 

@@ -86,7 +86,9 @@ def path(panel: PathPanel, made: np.ndarray | None, paths: int) -> str:
     start, end = number(panel.score[0]), number(panel.score[-1])
     first = "the baseline (t = 0)" if panel.t[0] == 0 else f"t = {panel.t[0]:.2g}"
     text = f"On the way from {first} to the photo (t = 1) the score goes from {start} to {end}"
-    if panel.saturation == panel.saturation:
+    if panel.split:
+        text += f". It saturates at t* = {panel.saturation:.2f}, where the map is split"
+    elif panel.saturation == panel.saturation:
         text += f"; {percent(SATURATED)} of that change is first made by t = {panel.saturation:.2f}"
     text += "."
     if made is not None:

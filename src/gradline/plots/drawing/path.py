@@ -35,8 +35,8 @@ AREA = "#d9dde3"
 def curve(a: Attribution, i: int = 0, *, width: float = ONE_COLUMN) -> Figure:
     """The score and the gradient norm along the path of example i, with every place where the gradient was read.
 
-    A dotted line marks where 90 % of the score's change is made. `width` in inches. Raises `InputError` for methods
-    without a path.
+    A dotted line marks where 90 % of the score's change is made, or where a split map is split. `width` in inches.
+    Raises `InputError` for methods without a path.
     """
     i, width = example(a, i), check_width(width)
     panel = path_panel(a, i)
@@ -79,8 +79,8 @@ def _score(axes: Axes, panel: PathPanel) -> None:
     if np.isfinite(panel.saturation):
         axes.axvline(panel.saturation, color=INK, lw=0.6, ls=(0, (1, 1.6)))
         axes.text(
-            panel.saturation, 1.015, f"{SATURATED:.0%}".replace("%", " %"), transform=foot, ha="center", va="bottom",
-            fontsize=SMALL, color=INK, usetex=False,
+            panel.saturation, 1.015, "t*" if panel.split else f"{SATURATED:.0%}".replace("%", " %"), transform=foot,
+            ha="center", va="bottom", fontsize=SMALL, color=INK, usetex=False,
         )  # fmt: skip
 
 
@@ -106,7 +106,7 @@ def _keys(figure: Figure, panel: PathPanel, left: float, top: float, width: floa
         ("|", INK, f"gradient read ({len(panel.nodes)})"),
     ]
     if np.isfinite(panel.saturation):
-        entries.append(("┊", INK, f"{SATURATED:.0%} of the change, t = {panel.saturation:.2f}".replace("%", " %", 1)))
+        entries.append(("┊", INK, f"{panel.mark}{' =' if panel.split else ', t ='} {panel.saturation:.2f}"))
     if panel.paths > 1:
         entries.append(("", QUIET, f"the first of {panel.paths} paths; the map is their mean"))
     bad = int((~np.isfinite(panel.score)).sum())
