@@ -1,12 +1,18 @@
-"""Deletion and insertion of five maps against the fastest peers: `python benchmarks/metrics_speed.py` (a few minutes).
+"""Deletion and insertion of five maps against the fastest peers: `python benchmarks/metrics_speed.py`.
 
 Peers are not installed with gradline, and one of them is GPL: make an environment beside it,
 `pip install --no-deps quantus==0.6.0 attribench==0.1.9 cachetools h5py pandas opencv-python-headless scikit-learn
 seaborn statsmodels krippendorff`.
-Quantus has pixel flipping alone; its insertion is the flipping of an image in the opposite order, read from the other
-end. AttriBench is driven without its data loader, by the function that its `deletion` and `insertion` call for a batch.
-All three remove what a map found important, in equal steps, from the same pictures, fill with the same zeros and read
-the same probability; their numbers are compared before they are timed. In turns, `--repeats` times, medians.
+All remove what a map found important, in equal steps, from the same pictures, fill with the same zeros and read the
+same probability; their numbers are compared before they are timed. In turns, `--repeats` times, medians. A step that
+removes only what is zero already shows the same image again, as many do on digits: gradline evaluates it once, peers
+each time; `rows` counts both.
+
+Each peer is called as its users call it. Quantus: an instance of `PixelFlipping`, which has no insertion; that is the
+flipping of an image in the opposite order, read from the other end. AttriBench: `deletion` and `insertion` of all maps
+as one dataset; they always start four processes to load it, which take longer than the work on small pictures, and are
+timed without them too, by a loader in the same process. Beside them what nobody calls by itself, the function that
+AttriBench runs for each batch, map by map.
 """
 
 from __future__ import annotations
@@ -20,11 +26,13 @@ import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from unittest.mock import patch
 
 import numpy as np
 import torch
 from photos import photos
 from torch import Tensor, nn
+from torch.utils.data import DataLoader
 
 import gradline as gl
 from gradline.engine.inquiry import inquire
@@ -33,11 +41,13 @@ from gradline.evaluation import judge, run
 OUT = Path(__file__).with_suffix(".json")
 Areas = dict[str, tuple[Tensor, Tensor]]
 """For each map: areas under deletion and insertion, `(N,)` each."""
+ROWS: dict[str, int] = {}
+"""Rows that the last run of gradline evaluated."""
 
 
 @dataclass(frozen=True)
 class Case:
-    """`x (N, C, H, W)`, `maps` by name `(N, 1, H, W)`, steps of each curve."""
+    """`x (N, C, H, W)`, `maps` by name `(N, 1, H, W)`, `steps` of each curve, `batch`: rows for peers that are told."""
 
     name: str
     model: nn.Module
@@ -45,6 +55,7 @@ class Case:
     labels: Tensor
     maps: Mapping[str, Tensor]
     steps: int
+    batch: int
 
 
 def ours(case: Case) -> Areas:
@@ -57,11 +68,43 @@ def ours(case: Case) -> Areas:
             judge.make_subject(inquiry, case.x, maps, number=k, memo=memo) for k, maps in enumerate(case.maps.values())
         ]
         found = run.run([(metric, subject) for subject in subjects for metric in metrics], inquiry)
+        ROWS["gradline"] = int(inquiry.forwards.sum())
     values = [evaluation.values for evaluation in found]
     return {name: (values[2 * k], values[2 * k + 1]) for k, name in enumerate(case.maps)}
 
 
 def attribench(case: Case) -> Areas:
+    """The public functions, all maps as one dataset."""
+    from attribench.data import AttributionsDataset
+    from attribench.functional.metrics import deletion, insertion
+    from attribench.masking.image import ConstantImageMasker
+
+    data = AttributionsDataset(case.x, case.labels, attributions=dict(case.maps))
+    settings = {"maskers": {"zero": ConstantImageMasker("pixel", 0.0)}, "activation_fns": "softmax"}
+    found = [
+        function(case.model, data, case.batch, **settings, num_steps=case.steps + 1).tree
+        for function in (deletion, insertion)
+    ]
+    curves = [
+        {k: torch.tensor(t.get(masker="zero", activation_fn="softmax", method=k)) for k in case.maps} for t in found
+    ]
+    return {k: (area(curves[0][k]), area(curves[1][k])) for k in case.maps}
+
+
+def attribench_in_process(case: Case) -> Areas:
+    """The public functions with a loader that starts no processes, which they have no argument for."""
+    from attribench.functional.metrics import _insertion
+    from attribench.functional.metrics.deletion import _deletion
+
+    def loader(data: object, batch_size: int, **_: object) -> DataLoader[object]:
+        return DataLoader(data, batch_size=batch_size)  # type: ignore[arg-type]
+
+    with patch.object(_deletion, "DataLoader", loader), patch.object(_insertion, "DataLoader", loader):
+        return attribench(case)
+
+
+def attribench_batch(case: Case) -> Areas:
+    """The function that the public ones run for a batch, map by map."""
     from attribench.functional.metrics.deletion._deletion import _deletion_batch
     from attribench.masking.image import ConstantImageMasker
 
@@ -112,7 +155,7 @@ def area(curves: Tensor) -> Tensor:
 
 def on_photos(count: int) -> Case:
     cases = [gl.image_case(path) for path in photos(count)]
-    return _case("EfficientNet-Lite0", cases[0].model.model, torch.cat([c.x for c in cases[:count]]), 21)
+    return _case("EfficientNet-Lite0", cases[0].model.model, torch.cat([c.x for c in cases[:count]]), 21, 1)
 
 
 def on_digits(count: int) -> Case:
@@ -133,10 +176,10 @@ def on_digits(count: int) -> Case:
         weights = np.load(Path(pack) / "models" / "mnist_cnn.npz")
         model.load_state_dict({k: torch.from_numpy(weights[k]).float() for k in weights.files})
         x = torch.from_numpy(np.load(Path(pack) / "mnist.npz")["test_images"][:count]).float().unsqueeze(1) / 255
-    return _case("28-px CNN", model.eval(), x, 28)
+    return _case("28-px CNN", model.eval(), x, 28, 5 * count)
 
 
-def _case(name: str, model: nn.Module, x: Tensor, steps: int) -> Case:
+def _case(name: str, model: nn.Module, x: Tensor, steps: int, batch: int) -> Case:
     """Five maps of the predicted class; values are all different, so that ties decide nothing."""
     score = gl.Score(model)
     methods = {
@@ -154,7 +197,16 @@ def _case(name: str, model: nn.Module, x: Tensor, steps: int) -> Case:
     maps = {k: v + 1e-6 * v.abs().max() * shift for k, v in maps.items()}
     with torch.no_grad():
         labels = model(x).argmax(1)
-    return Case(name, model, x, labels, maps, steps)
+    return Case(name, model, x, labels, maps, steps, batch)
+
+
+BATCH = "AttriBench, its function for a batch"
+PEERS = {
+    "Quantus": quantus,
+    "AttriBench": attribench,
+    "AttriBench, loader in process": attribench_in_process,
+    BATCH: attribench_batch,
+}
 
 
 def seconds(function: Callable[[Case], Areas], case: Case) -> float:
@@ -176,18 +228,20 @@ def measure(case: Case, peers: Mapping[str, Callable[[Case], Areas]], repeats: i
         for name, peer in peers.items():
             times[name].append(seconds(peer, case))
     middle = {name: statistics.median(t) for name, t in times.items()}
-    fastest = min(peers, key=lambda name: middle[name])
+    fastest = min(peers.keys() - {BATCH}, key=lambda name: middle[name])
     return {
         "case": case.name,
         "images": len(case.x),
         "maps": len(case.maps),
         "steps": case.steps,
         "threads": torch.get_num_threads(),
+        "rows": {**ROWS, "peers": 2 * len(case.maps) * len(case.x) * (case.steps + 1)},
         "seconds": middle,
         "spread": {name: [min(t), max(t)] for name, t in times.items()},
         "largest difference of an area": difference,
         "fastest peer": fastest,
         "ratio": middle[fastest] / middle["gradline"],
+        "ratios": {name: middle[name] / middle["gradline"] for name in peers},
     }
 
 
@@ -200,9 +254,9 @@ def main() -> None:
     asked = parser.parse_args()
     torch.set_num_threads(asked.threads)
     warnings.filterwarnings("ignore")
-    peers = {"AttriBench": attribench, "Quantus": quantus}
+    os.environ["TQDM_DISABLE"] = "1"
     cases = [*map(on_digits, asked.digits), on_photos(asked.photos)]
-    found = [measure(case, peers, asked.repeats) for case in cases]
+    found = [measure(case, PEERS, asked.repeats) for case in cases]
     for one in found:
         print(json.dumps(one, indent=2))
     OUT.write_text(json.dumps(found, indent=2) + "\n", "utf-8")

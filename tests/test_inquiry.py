@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 import gradline as gl
 from gradline.engine.inquiry import inquire
-from gradline.engine.prepared import prepared
+from gradline.engine.prepared import Blocked, ChannelsLast, prepared
 from gradline.metrics import Scale
 
 
@@ -45,11 +45,25 @@ def images(count: int = 3) -> Tensor:
 def test_the_copy_is_folded_and_says_the_same(model: nn.Module) -> None:
     before = {k: v.clone() for k, v in model.state_dict().items()}
     copy = prepared(model, images())
-    assert copy is not None
-    assert isinstance(copy.norm, nn.Identity)
+    assert isinstance(copy, ChannelsLast), "means are not taken over blocks"
+    assert isinstance(copy.model.norm, nn.Identity)
     torch.testing.assert_close(copy(images()), model(images()), rtol=1e-4, atol=1e-5)
     assert all(torch.equal(v, model.state_dict()[k]) for k, v in before.items())
     assert all(p.requires_grad for p in model.parameters())
+
+
+def test_small_networks_of_plain_layers_compute_in_blocks() -> None:
+    """Without batch norms too; the parts of the caller's are as before, and gradients flow through them."""
+    layers = [nn.Conv2d(3, 8, 3, stride=2, padding=1), nn.ReLU(), nn.MaxPool2d(2), nn.Conv2d(8, 4, 2), nn.ReLU()]
+    model = nn.Sequential(*layers, nn.Flatten(), nn.Linear(16, 5), nn.ReLU(), nn.Linear(5, 2)).eval()
+    x = torch.randn(3, 3, 12, 12)
+    copy = prepared(model, x)
+    assert copy is not None
+    assert isinstance(copy[0], Blocked)
+    torch.testing.assert_close(copy(x.clone()), model(x).detach(), rtol=1e-5, atol=1e-6)
+    assert type(model[0]) is nn.Conv2d
+    assert not any(getattr(layer, "inplace", False) for layer in layers)
+    model(x).sum().backward()
 
 
 class Shared(nn.Module):
@@ -69,24 +83,56 @@ def test_a_copy_that_says_something_else_is_not_used() -> None:
     assert prepared(Shared().eval(), images()) is None
 
 
+class ReadTwice(nn.Module):
+    """What an activation is given is read again behind it: it must not be written over."""
+
+    def __init__(self, activation: nn.Module) -> None:
+        super().__init__()
+        self.conv, self.activation = nn.Conv2d(3, 3, 1), activation
+
+    def forward(self, x: Tensor) -> Tensor:
+        h = self.conv(x).square()
+        return (self.activation(h) + h).flatten(1)
+
+
+@pytest.mark.parametrize("activation", [nn.ReLU6(), nn.SiLU(), nn.ELU()], ids=repr)
+def test_inputs_that_are_read_again_are_not_written_over(activation: nn.Module) -> None:
+    """Squares are not negative: ELU says the same in place, ReLU6 says it for x and another thing for larger points."""
+    model = ReadTwice(activation).eval()
+    with torch.no_grad():
+        model.conv.weight.fill_(0.2)
+        model.conv.bias.fill_(0.1)
+    copy = prepared(model, images())
+    assert (copy is None) != isinstance(activation, nn.ELU)
+    if copy is not None:
+        torch.testing.assert_close(copy(9 * images()), model(9 * images()), rtol=1e-5, atol=1e-5)
+
+
 def test_models_that_somebody_looks_into_are_not_copied(model: nn.Module) -> None:
     with_hook = model.register_forward_hook(lambda *_: None)
     assert prepared(model, images()) is None
     with_hook.remove()
     assert prepared(model, images()) is not None
     assert prepared(lambda x: x, images()) is None
+    assert prepared(nn.Sequential(nn.Flatten(), nn.Linear(243, 2)).eval(), images()) is None, "without convolutions"
     assert prepared(nn.Sequential(nn.Linear(4, 2)), torch.randn(2, 4)) is None
     assert prepared(model.double(), images().double()) is None
     assert prepared(Residual(), images()) is None, "in training mode"
 
 
-def test_values_are_those_of_the_model_on_every_scale(model: nn.Module) -> None:
+@pytest.mark.parametrize("rows", [4, 99])
+def test_values_are_those_of_the_model_on_every_scale(
+    model: nn.Module, rows: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     x = images()
     with inquire(gl.Score(model), x) as inquiry:
         owner = torch.tensor([0, 2, 2, 1])
         points = 0.5 * x[owner]
+        monkeypatch.setattr(inquiry, "rows", lambda: rows)
+        inquiry.values(points, owner)
         told = inquiry.values(points, owner)
-        assert inquiry.forwards.tolist() == [1, 1, 2]
+        assert inquiry.forwards.tolist() == [2, 2, 4]
+        assert ("_faster" in vars(inquiry)) == (rows == 4), "a copy is made when a batch is full"
     output = model(points).double().detach()
     k = model(x).argmax(1)[owner]
     rows = torch.arange(4)

@@ -15,6 +15,8 @@ from gradline.cli._app import run
 README = (pages.ROOT / "README.md").read_text("utf-8")
 BLOCKS = pages.blocks(README)
 COMMANDS = [words for block in BLOCKS if block.language in ("", "sh") for words in block.commands]
+TUTORIAL = pages.blocks((pages.DOCS / "tutorial.md").read_text("utf-8"))
+RUN_THERE = [words for block in TUTORIAL if block.language == "sh" and block.why is None for words in block.commands]
 
 
 def test_every_python_block_runs(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -33,9 +35,14 @@ def test_the_commands_are_those_of_a_first_hour() -> None:
     assert {"explain", "compare", "doctor", "explain-finding"} <= {words[0] for words in COMMANDS}
 
 
-@pytest.mark.parametrize("words", [words for words in COMMANDS if words[0] != "demo"], ids=" ".join)
+def runs_elsewhere(words: list[str]) -> bool:
+    """`gradline demo`, by the tests of the command line; what the tutorial does with the same photo, by its test, which
+    compares what is said too."""
+    return words[0] == "demo" or [word.replace("cat.jpg", "coffee.png") for word in words] in RUN_THERE
+
+
+@pytest.mark.parametrize("words", [words for words in COMMANDS if not runs_elsewhere(words)], ids=" ".join)
 def test_every_command_runs(words: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """But `gradline demo`, which `make demo` and the tests of the command line run."""
     with pages.folder(tmp_path):
         shutil.copy(gl.demo_photo(), "cat.jpg")
         assert run(words) in (0, 1)

@@ -14,8 +14,10 @@ if TYPE_CHECKING:
     from gradline import methods as methods
     from gradline import metrics as metrics
     from gradline import plots as plots
+    from gradline import post as post
     from gradline import report as report
     from gradline import sanity as sanity
+    from gradline import search as search
     from gradline.adapters import ImageCase as ImageCase
     from gradline.adapters import demo_photo as demo_photo
     from gradline.adapters import explain_image as explain_image
@@ -49,6 +51,7 @@ if TYPE_CHECKING:
     from gradline.question import Box as Box
     from gradline.question import Contrast as Contrast
     from gradline.question import Element as Element
+    from gradline.question import Entropy as Entropy
     from gradline.question import Entry as Entry
     from gradline.question import Function as Function
     from gradline.question import Input as Input
@@ -93,13 +96,15 @@ _HOME = names_of(
         "gradline.metrics": "metrics",
         "gradline.metrics.base": "Evaluation Metric",
         "gradline.plots": "plots",
-        "gradline.question": "Box Contrast Element Entry Function Input LabelProbability Layer LogProbability Logit "
-        "Loss Margin Neuron Predicted Probability Region Score Site Target",
+        "gradline.post": "post",
+        "gradline.question": "Box Contrast Element Entropy Entry Function Input LabelProbability Layer LogProbability "
+        "Logit Loss Margin Neuron Predicted Probability Region Score Site Target",
         "gradline.question.derivatives": "derivatives",
         "gradline.question.sites": "sites",
         "gradline.question.targets": "targets",
         "gradline.report": "report",
         "gradline.sanity": "sanity",
+        "gradline.search": "search",
         "gradline.result": "Attribution Curve Finding load",
         "gradline.status": "Status",
     }
