@@ -103,9 +103,9 @@ def test_curves_and_areas_are_those_of_the_metrics(script: ModuleType, photos: l
 @pytest.fixture(scope="module")
 def found(script: ModuleType, photos: list[Any], at: Any) -> dict[str, Any]:
     asked = importlib.import_module("common").Asked("small", 2)
-    network, judged, first = script.one_network(photos[:2], replace(at, shares=5), asked)
+    network, judged = script.one_network(photos[:2], replace(at, shares=5), asked)
     settings = script.settings(asked) | {"size": script.asdict(at)}
-    return {"numbers": settings | {"networks": {"efficientnet-lite0": network}}, "judged": judged, "first": first}
+    return {"numbers": settings | {"networks": {"efficientnet-lite0": network}}, "judged": judged}
 
 
 def test_the_page_holds_the_numbers_and_two_photos_decide_nothing(script: ModuleType, found: dict[str, Any]) -> None:
@@ -117,8 +117,10 @@ def test_the_page_holds_the_numbers_and_two_photos_decide_nothing(script: Module
     assert "none known" in text
 
 
-def test_the_figure_is_drawn(script: ModuleType, found: dict[str, Any], photos: list[Any], tmp_path: Path) -> None:
-    script.figure_of(photos[0], found["first"], found["judged"])(tmp_path / "figure.jpg")
+def test_the_figure_is_drawn(
+    script: ModuleType, found: dict[str, Any], photos: list[Any], at: Any, tmp_path: Path
+) -> None:
+    script.figure_of(photos[0], at, found["judged"])(tmp_path / "figure.jpg")
     assert (tmp_path / "figure.jpg").read_bytes()[:2] == b"\xff\xd8"
 
 
