@@ -44,6 +44,10 @@ def command(
     return FINE
 
 
+WIDTH = 120
+"""Longest line of code on a page."""
+
+
 def facts(entry: Entry) -> dict[str, Any]:
     """An entry, JSON-ready."""
     cites = [REFERENCES[key].text for key in entry.cites]
@@ -131,7 +135,10 @@ def page() -> str:
     for e in CATALOGUE:
         lines += ["", f"## {e.name}", ""]
         lines += [line for paragraph in e.text for line in (paragraph, "")]
-        lines += ["```python", python(e), "```"]
+        call = python(e)
+        if len(call) > WIDTH:  # as a formatter of Markdown breaks it
+            call = call.replace("gl.explain(", "gl.explain(\n    ", 1).removesuffix(")") + "\n)"
+        lines += ["```python", call, "```"]
         if command_line := shell(e):
             lines += ["", "```", command_line, "```"]
         lines += ["", *(REFERENCES[key].text for key in e.cites)]

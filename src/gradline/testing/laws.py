@@ -136,12 +136,22 @@ def gap_is_what_it_says(
     for what, got, due in (
         ("F(x)", a.score, score),
         ("F(x')", a.baseline_score, start),
-        ("the gap", a.completeness_gap, None if method.law is SumLaw.NONE or start is None else total - score + start),
+        ("the gap", a.completeness_gap, None if start is None else _gap(method, a, total, score, start)),
     ):
         require((got is None) == (due is None), f"{what} is {due}, reported is {got}")
         if got is not None and due is not None:
             wrong = (got - due).abs() > ROUNDING[x.dtype] * size
             require(not wrong.any(), f"{what} is {due.tolist()}, reported is {got.tolist()}")
+
+
+def _gap(method: Method, a: Attribution, total: Tensor, score: Tensor, start: Tensor) -> Tensor | None:
+    """What the values miss of what the method's law says they add up to."""
+    if method.law is SumLaw.NONE:
+        return None
+    if method.law is SumLaw.DIFFERENCE:
+        return total - score + start
+    between = torch.tensor(a.details["saturation_score"], dtype=torch.float64, device="cpu")
+    return total - (between - start if method.law is SumLaw.REACHED else score - between)
 
 
 def values_add_up(
