@@ -187,6 +187,7 @@ def test_what_a_reset_does_not_reach_is_drawn_and_what_it_reaches_too_far_stays(
             super().__init__()
             self.own, self.inner, self.last = nn.Parameter(noise(3)), Forgetful(3, 3), Wanting(3, 2)
             self.last.made = True
+            nn.init.ones_(self.inner.weight)  # which nothing has set: memory as it was found
             self.double()
 
         def reset_parameters(self) -> None:
