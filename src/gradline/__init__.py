@@ -13,6 +13,7 @@ from gradline.lazy import loader, names_of
 if TYPE_CHECKING:
     from gradline import methods as methods
     from gradline import metrics as metrics
+    from gradline import neurons as neurons
     from gradline import plots as plots
     from gradline import post as post
     from gradline import report as report
@@ -95,6 +96,7 @@ _HOME = names_of(
         "gradline.methods": "methods",
         "gradline.metrics": "metrics",
         "gradline.metrics.base": "Evaluation Metric",
+        "gradline.neurons": "neurons",
         "gradline.plots": "plots",
         "gradline.post": "post",
         "gradline.question": "Box Contrast Element Entropy Entry Function Input LabelProbability Layer LogProbability "

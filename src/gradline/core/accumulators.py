@@ -59,6 +59,21 @@ class GradientTimesMove(Accumulator):
 
 
 @dataclass(frozen=True)
+class GradientTimesShare(Accumulator):
+    """Σ weight · g ⊙ what of the move regions of x make: what flows from them through a layer.
+
+    Adds up to what each region holds of the difference, which is kept beside it; the sum over all claims nothing.
+    """
+
+    law = SumLaw.NONE
+    estimates = True
+    multiplies = True
+
+    def node_map(self, grad: Tensor, move: Tensor) -> Tensor:
+        return grad * move
+
+
+@dataclass(frozen=True)
 class Gradient(Accumulator):
     """Σ weight · g: the gradient alone, in units of score per unit of input."""
 

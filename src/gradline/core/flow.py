@@ -62,6 +62,7 @@ class Reading:
     `slope (R,)` float64, the derivative of the score along the tangent. For a push: `lifted (R, *G)`, the points as
     seen at the site, and `pushed (R, *G)`, the tangent as seen there. `noise (R, 2)` float64, where gradients are
     sampled: standard errors of a feature's gradient, root mean square over features, and of the value.
+    `shares (R, M)` float64, where the engine is asked for regions of x: what of the slope is each region's.
     """
 
     owner: Tensor
@@ -71,6 +72,7 @@ class Reading:
     lifted: Tensor | None = None
     pushed: Tensor | None = None
     noise: Tensor | None = None
+    shares: Tensor | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -35,6 +35,7 @@ class Record:
         rows = len(self.example)
         self.t = self.value = self.total = self.norm = self.variation = self.noise = self.doubt = np.empty((rows, 0))
         self.gram = np.empty((rows, 0, 0))
+        self.shares: Array | None = None  # of the slope, where regions of x are asked for: (R, n, M)
         self.workspace = 0
         self.dtype = str(frame.precision).removeprefix("torch.")
         self.eps = float(torch.finfo(frame.precision).eps)
@@ -86,6 +87,9 @@ class Record:
         self.noise = np.hstack([self.noise, self._noise(t, reading)])
         doubt = np.zeros_like(t) if reading.noise is None else reading.noise[:, 1].reshape(t.shape).numpy()
         self.doubt = np.hstack([self.doubt, doubt])
+        if reading.shares is not None:
+            shares = reading.shares.reshape(rows, k, -1).numpy()
+            self.shares = shares if self.shares is None else np.hstack([self.shares, shares])
         self._measure_neighbours(k)
         return True
 
@@ -262,7 +266,8 @@ class Record:
             grad, move = self._parted(kept, self._at(self.start, r), self._at(self.end, r), t)
             value = torch.from_numpy(self.value[r, node])
             slope = torch.from_numpy(self.total[r, node])
-            reading = Reading(torch.from_numpy(self.example[r]), value, grad[:, 0], slope)
+            shares = None if self.shares is None else torch.from_numpy(self.shares[r, node])
+            reading = Reading(torch.from_numpy(self.example[r]), value, grad[:, 0], slope, shares=shares)
             share = torch.from_numpy(weight[r, place] / self.draws)
             yield Step(reading, move[:, 0], share, t[:, 0], torch.from_numpy(r % self.draws))
 
@@ -275,6 +280,7 @@ class Record:
         self.t, self.value, self.total = self.t[keep], self.value[keep], self.total[keep]
         self.norm, self.variation, self.noise = self.norm[keep], self.variation[keep], self.noise[keep]
         self.doubt = self.doubt[keep]
+        self.shares = None if self.shares is None else self.shares[keep]
         self.start, self.end = self._at(self.start, keep), self._at(self.end, keep)
         if len(keep):
             self.store.select(keep)

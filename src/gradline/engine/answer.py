@@ -64,6 +64,7 @@ class Answerer:
             noise=_columns([p.noise for p in parts]),
             lifted=self._joined([p.lifted for p in parts]),
             pushed=self._joined([p.pushed for p in parts]),
+            shares=_columns([p.shares for p in parts]),
         )
 
     def survey(self, owner: Tensor, targets: Sequence[Target]) -> list[Forward]:

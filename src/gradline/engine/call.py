@@ -67,7 +67,11 @@ class Call:
         self.aims = Aims(self.answerer, forwards)
         if self.score.derivative is not None:  # the score that the derivative belongs to may be a smoothed one
             self.aims.score = torch.stack(self.answerer.values(self.ends, self.every, self.targets))
-        like = self.ends if self.score.read is None else forwards[0].heard[self.score.read]
+        view = self.score.read
+        if view is not None and self.score.drive is not None:
+            self.score = replace(self.score, read=view.fitted(self.ends.shape[1:], len(self.names)))
+            self.answerer.score = self.score
+        like = self.ends if view is None else view.joined([forwards[0].heard[tap] for tap in view.taps])
         working, several = self.answerer.working, len(self.targets)
         shape = (several, len(self.every), *like.shape[1:])
         blank = self.method.accumulator.blank
@@ -226,6 +230,10 @@ class Call:
             accumulator.fold(parts.setdefault(step.part, blank), owner, step)
         if self.stages:
             self.stages[target].add(owner, step)
+        if step.reading.shares is not None:
+            parts, shares = self.parts[target], step.reading.shares
+            blank = torch.zeros((len(self.every), shares.shape[1]), dtype=torch.float64, device=CPU)
+            parts.setdefault("share", blank).index_add_(0, owner, step.weight[:, None] * shares)
         if step.reading.slope is not None:
             self.through[target].index_add_(0, owner, step.weight * step.reading.slope)
 

@@ -215,6 +215,7 @@ def _reading(owner: Tensor, answers: Answers, place: int, rows: slice) -> Readin
         lifted=None if answers.lifted is None else answers.lifted[rows],
         pushed=None if answers.pushed is None else answers.pushed[rows],
         noise=of(answers.noise),
+        shares=of(answers.shares),
     )
 
 

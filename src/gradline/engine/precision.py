@@ -58,8 +58,11 @@ def twin(score: BoundScore, dtype: torch.dtype = torch.float32) -> BoundScore:
         return {k: v.to(dtype) if isinstance(v, Tensor) and v.is_floating_point() else v for k, v in entries.items()}
 
     inputs = replace(score.inputs, entries=wide(score.inputs.entries), context=wide(score.inputs.context))
+    view = score.read
+    if view is not None:
+        view = replace(view, taps=tuple(tap for old in view.taps if (tap := there(old)) is not None))
     layers = {layer: tap for layer, old in score.layers.items() if (tap := there(old)) is not None}
-    return replace(score, model=model, inputs=inputs, drive=there(score.drive), read=there(score.read), layers=layers)
+    return replace(score, model=model, inputs=inputs, drive=there(score.drive), read=view, layers=layers)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -1,4 +1,4 @@
-"""Copies of a network for forwards alone: batch norms folded, activations in place, layouts that are faster."""
+"""Copies of a network that are faster: batch norms folded, activations in place, layouts that are faster."""
 
 from __future__ import annotations
 
@@ -64,15 +64,15 @@ class Unblocked(nn.Module):
         return found
 
 
-def prepared(model: object, x: Tensor) -> nn.Module | None:
+def prepared(model: object, x: Tensor, *, differentiable: bool = False) -> nn.Module | None:
     """A faster copy of a convolutional network in evaluation mode; None if there is none that says the same.
 
     It is compared with the model at `x (N, C, H, W)`, at noise like x and at larger noise. Models with hooks, on which
-    somebody looks from outside, are not copied.
+    somebody looks from outside, are not copied. `differentiable`: for gradients too, not for forwards alone.
     """
     if not isinstance(model, nn.Module) or x.ndim != 4 or x.dtype != torch.float32 or not _plain(model):
         return None
-    small = x.device.type == "cpu" and x[0, 0].numel() <= SMALL
+    small = x.device.type == "cpu" and x[0, 0].numel() <= SMALL and not differentiable
     for layout in (in_blocks, ChannelsLast) if small else (ChannelsLast,):
         with suppress(Exception), torch.no_grad():  # whatever cannot be copied or called runs as it is
             made = copy.deepcopy(model).requires_grad_(False)

@@ -14,13 +14,13 @@ from torch import Tensor
 from gradline.errors import GradlineError, ModelError, SiteError
 from gradline.question.derivatives import Derivative, Values
 from gradline.question.inputs import Inputs
-from gradline.question.push import push
 from gradline.question.sites import Ear, Layer, OddAxis, Reached, Tap, first_embedding
 from gradline.question.targets import Target
 from gradline.question.targets.functions import scalars
 from gradline.question.trace import cut_by, find_cuts
 from gradline.question.trees import detached
 from gradline.question.trouble import cause, is_out_of_memory, shapes
+from gradline.question.views import View
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -33,6 +33,7 @@ class Answers:
     noise: list[Tensor] | None = None
     lifted: Tensor | None = None
     pushed: Tensor | None = None
+    shares: list[Tensor] | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -60,7 +61,7 @@ class BoundScore:
     targets: tuple[Target, ...]
     inputs: Inputs
     drive: Tap | None = None
-    read: Tap | None = None
+    read: View | None = None
     derivative: Derivative | None = None
     names: tuple[str, ...] = ()
     seed: int = 0
@@ -111,10 +112,11 @@ class BoundScore:
         """What the layer that is driven shows where `parts` stand in for entries of x."""
         assert self.drive is not None
         with torch.no_grad():
-            return self._forward(dict(parts), owner, hear=[self.drive], put=None, stop=self.drive).heard[self.drive]
+            return self._forward(dict(parts), owner, hear=[self.drive], put=None, stop=[self.drive]).heard[self.drive]
 
     def _taps(self, targets: Sequence[Target]) -> list[Tap]:
-        found = [self.drive, self.read, *(self.tap_of(t) for t in targets)]
+        read = () if self.read is None else self.read.taps
+        found = [self.drive, *read, *(self.tap_of(t) for t in targets)]
         return list(dict.fromkeys(tap for tap in found if tap is not None))
 
     def _forward(
@@ -125,14 +127,14 @@ class BoundScore:
         hear: Sequence[Tap],
         put: Tensor | None,
         quiet: bool = False,
-        stop: Tap | None = None,
+        stop: Sequence[Tap] = (),
     ) -> Forward:
         args, named = self.inputs.arguments(parts, owner)
         quiet = quiet and torch.is_grad_enabled()
-        ears = {
-            tap: Ear(tap, len(owner), *((put, tap is stop, quiet) if tap is self.drive else (None, tap is stop)))
-            for tap in hear
-        }
+        awaited = set(stop)
+        ears = {tap: Ear(tap, len(owner), awaited=awaited) for tap in hear}
+        if self.drive in ears:
+            ears[self.drive].put, ears[self.drive].wake = put, quiet
         output = None
         with ExitStack() as around:
             if ears and "torch._dynamo" in sys.modules:  # something may be compiled, and would not call hooks
@@ -193,17 +195,24 @@ class BoundScore:
             return self._estimated(points, owner, targets, width)
         scalars, found = self._differentiated(points, owner, targets)
         slopes = [] if tangent is None else [(g[0].double() * tangent.double()).flatten(1).sum(1) for g in found]
-        lifted = pushed = None
-        if pushing and tangent is not None:
-            lifted, pushed = push(lambda p: self._read_at(p, owner), points, tangent)
-        return Answers(scalars, [g[-1] for g in found], slopes or None, None, lifted, pushed)
+        view = self.read
+        grads = [g[0] if view is None else view.joined(g[1:]) for g in found]
+        lifted = pushed = shares = None
+        if pushing and tangent is not None and view is not None:
+            lifted, pushed = view.push(lambda p: self._read_at(p, owner), points, tangent, owner)
+            if view.masks is not None:
+                moves = [move.double() for move in view.parted(tangent, owner)]
+                shares = [torch.stack([(g[0].double() * m).flatten(1).sum(1) for m in moves], 1) for g in found]
+        return Answers(scalars, grads, slopes or None, None, lifted, pushed, shares)
 
     def _read_at(self, points: Tensor, owner: Tensor) -> Tensor:
         assert self.read is not None
         put = None if self.drive is None else points
         parts = self.inputs.unpack(points) if self.drive is None else {}
         hear = self._taps([])
-        return self._forward(parts, owner, hear=hear, put=put, stop=self.read).heard[self.read]
+        taps = self.read.taps
+        heard = self._forward(parts, owner, hear=hear, put=put, stop=taps).heard
+        return heard[taps[0]] if len(taps) == 1 else torch.cat([heard[tap].flatten(1) for tap in taps], 1)
 
     def _estimated(self, points: Tensor, owner: Tensor, targets: Sequence[Target], width: int) -> Answers:
         assert self.derivative is not None
@@ -221,7 +230,7 @@ class BoundScore:
         """For each target its scalars, and their gradients by the points and, last, where gradients are read."""
         leaf = points.detach().clone().requires_grad_()
         forward = self.forward(leaf.clone(), owner, targets, quiet=quiet)  # a copy: a model may write into its input
-        wrt = [leaf] if self.read is None else [leaf, forward.heard[self.read]]
+        wrt = [leaf] if self.read is None else [leaf, *(forward.heard[tap] for tap in self.read.taps)]
         scalars, found = [], []
         for target in targets:
             scalar = self.picked(target, forward, owner)

@@ -14,6 +14,7 @@ from gradline.question.derivatives import Derivative
 from gradline.question.inputs import Inputs, check_inputs
 from gradline.question.sites import Input, Layer, Site, Tap, first_embedding
 from gradline.question.targets import TargetLike, as_target
+from gradline.question.views import view_of
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,23 +47,24 @@ class Score:
             if read is not None:
                 raise InputError("gradients read where the path is driven, with derivative=", f"read={read}")
         inputs = check_inputs(x, self.context)
-        drive = self._tap("site", self.site)
+        drive = self._driven()
         if drive is None and not inputs.attributed:
             raise InputError("a floating-point x", _kinds(inputs), _embedding_advice(self.model))
         wanted = list(self.target) if isinstance(self.target, Sequence) else [self.target]
         if not wanted:
             raise InputError("at least one target", "an empty list")
         targets = tuple(as_target(t) for t in wanted)
-        return BoundScore(self.model, targets, inputs, drive, self._tap("read", read), self.derivative)
+        view = None if read is None else view_of(read, self.model, inputs, driven=drive is not None)
+        return BoundScore(self.model, targets, inputs, drive, view, self.derivative)
 
-    def _tap(self, name: str, site: object) -> Tap | None:
-        match site:
+    def _driven(self) -> Tap | None:
+        match self.site:
             case None | Input():
                 return None
             case Layer():
-                return site.find(self.model)
+                return self.site.find(self.model)
             case _:
-                raise SiteError(f"{name} as gl.Layer(…) or gl.Input()", repr(site))
+                raise SiteError("site as gl.Layer(…) or gl.Input()", repr(self.site))
 
     @property
     def asks_several(self) -> bool:

@@ -113,15 +113,16 @@ class Reached(BaseException):
 class Ear:
     """A forward hook at a tap, for one forward of `rows` rows.
 
-    `heard`: what the layer returns there, first axis R. `put (R, *G)`: returned in its place. `stop`: end the forward
-    there. `wake`: gradients, off until here, are on from here. A layer whose tensor has another first axis is `odd`: it
-    can be used one row at a time, and is then heard with a batch axis of one in front.
+    `heard`: what the layer returns there, first axis R. `put (R, *G)`: returned in its place. `awaited`: the
+    layers to be heard before the forward ends, where that is all that is wanted. `wake`: gradients, off until here, are
+    on from here. A layer whose tensor has another first axis is `odd`: it can be used one row at a time, and is then
+    heard with a batch axis of one in front.
     """
 
     tap: Tap
     rows: int
     put: Tensor | None = None
-    stop: bool = False
+    awaited: set[Tap] = field(default_factory=set)
     wake: bool = False
     heard: Tensor | None = None
     odd: bool = False
@@ -148,8 +149,10 @@ class Ear:
         self.heard = tensor.unsqueeze(0) if self.odd else tensor
         if self.put is not None:
             self.heard = self.put.to(tensor.device, tensor.dtype)
-        if self.stop:
-            raise Reached
+        if self.tap in self.awaited:
+            self.awaited.discard(self.tap)
+            if not self.awaited:
+                raise Reached
         passed = self.heard.clone()  # the model may write into what a layer returned (an in-place ReLU)
         return replaced(output, path, passed[0] if self.odd else passed)
 
