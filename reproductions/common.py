@@ -28,7 +28,7 @@ import os
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
 from typing import Any, TypeVar
@@ -46,6 +46,7 @@ from claims import wilson as wilson
 from torch import Tensor
 
 import gradline as gl
+from gradline.engine.prepared import prepared
 from gradline.result.provenance import environment
 from gradline.result.storage import write_atomically
 
@@ -154,14 +155,24 @@ def labels() -> dict[str, int]:
     return found
 
 
-def examples(asked: Asked, model: str | gl.models.ImageModel = "efficientnet-lite0") -> list[Example]:
-    """The photos asked for, as a network meets them: by its name, or made by hand."""
+def examples(
+    asked: Asked, model: str | gl.models.ImageModel = "efficientnet-lite0", *, as_trained: bool = False
+) -> list[Example]:
+    """The photos asked for, as a network meets them: by its name, or made by hand. `as_trained`: for what is done to
+    the weights themselves, which are not folded then."""
     true = labels()
     if isinstance(model, str):
         model = gl.models.image_model(model)
     if isinstance(model.model, torch.nn.Module):
         model.model.to(asked.device)
+        model = model if as_trained else folded(model)
     return [example(path, model, true.get(path.name)) for path in photos(asked.photos)]
+
+
+def folded(model: gl.models.ImageModel) -> gl.models.ImageModel:
+    """The same function with its batch norms folded into the convolutions: half the price of a gradient on a CPU."""
+    faster = prepared(model.model, example(photos(1)[0], model).x, differentiable=True)
+    return model if faster is None else replace(model, model=faster)
 
 
 def example(path: Path, model: str | gl.models.ImageModel, label: int | None = None) -> Example:

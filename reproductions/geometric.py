@@ -274,14 +274,15 @@ def measure(asked: Asked) -> tuple[dict[str, Any], Callable[[Path], None]]:
     found: dict[str, Any] = settings(asked) | {"size": asdict(at), "networks": {}}
     figure: Callable[[Path], None] | None = None
     for name in ("efficientnet-lite0", "efficientnet-lite1", "efficientnet-lite2")[: 3 if asked.full else 1]:
-        found["networks"][name], judged = one_network(examples(asked, name), at, asked)
+        found["networks"][name], judged = one_network(name, at, asked)
         figure = figure or figure_of(example(gl.demo_photo(), name), at, judged)
     assert figure is not None
     return found, figure
 
 
-def one_network(photos: Sequence[Example], at: Size, asked: Asked) -> tuple[dict[str, Any], Judged]:
+def one_network(model: str | gl.models.ImageModel, at: Size, asked: Asked) -> tuple[dict[str, Any], Judged]:
     """What is found of a network, and its curves."""
+    photos = examples(asked, model)
     evaluations, moves = [], []
     for _, one in counted(photos):
         maps, move = maps_of(one, at)
@@ -301,7 +302,9 @@ def one_network(photos: Sequence[Example], at: Size, asked: Asked) -> tuple[dict
     found["moved by ascent"] = {
         name: {what: [move[name][what] for move in moves] for what in moves[0][name]} for name in moves[0]
     }
-    found["noise in the weights"] = perturbed(photos[: 1 if asked.small else 3], at, asked.seed, small=asked.small)
+    found["noise in the weights"] = perturbed(
+        examples(asked, model, as_trained=True)[: 1 if asked.small else 3], at, asked.seed, small=asked.small
+    )
     return found, judged
 
 

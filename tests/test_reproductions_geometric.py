@@ -103,7 +103,7 @@ def test_curves_and_areas_are_those_of_the_metrics(script: ModuleType, photos: l
 @pytest.fixture(scope="module")
 def found(script: ModuleType, photos: list[Any], at: Any) -> dict[str, Any]:
     asked = importlib.import_module("common").Asked("small", 2)
-    network, judged = script.one_network(photos[:2], replace(at, shares=5), asked)
+    network, judged = script.one_network(photos[0].model, replace(at, shares=5), asked)
     settings = script.settings(asked) | {"size": script.asdict(at)}
     return {"numbers": settings | {"networks": {"efficientnet-lite0": network}}, "judged": judged}
 
