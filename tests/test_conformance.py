@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 import gradline as gl
-from gradline.core.accumulators import Accumulator, Gradient, GradientTimesMove, Maximum
+from gradline.core.accumulators import Accumulator, Gradient, GradientTimesMove, GradientTimesShare, Maximum
 from gradline.core.baselines import Baseline, PixelSpace
 from gradline.core.paths import AtInput, Climbing, GaussianRoots, Path, Saturation, Straight
 from gradline.core.rules import Rule
@@ -49,7 +49,7 @@ METHODS = [
     m.internal_influence(STEM),
 ]
 PATHS = [Straight(), AtInput(), Saturation(0.7), Climbing(3, 1e-2), GaussianRoots(0.3, 12)]
-ACCUMULATORS = [Gradient(), GradientTimesMove(), Maximum()]
+ACCUMULATORS = [Gradient(), GradientTimesMove(), GradientTimesShare(), Maximum()]
 BASELINES = [
     b.Zero(),
     b.Constant(0.5),

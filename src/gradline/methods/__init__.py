@@ -12,8 +12,8 @@ from gradline.methods.catalogue import CATALOGUE as CATALOGUE
 from gradline.methods.catalogue import Entry as Entry
 from gradline.methods.catalogue import find
 from gradline.methods.catalogue import names as names
+from gradline.methods.reference import Reference as Reference
 from gradline.methods.references import REFERENCES as REFERENCES
-from gradline.methods.references import Reference as Reference
 
 if TYPE_CHECKING:
     from gradline.core.method import Method
