@@ -50,10 +50,12 @@ MAY = {
     "post": (*BASE, "result", "post"),
     "search": (*JOINED, "metrics", "evaluation", "sanity.copying", "search"),
     "diagnosis": JOINED,
+    "neurons": (*JOINED, "neurons"),
     "comparison": (*JOINED, "metrics", "evaluation"),
     "plots": (*BASE, "core", "result", "evaluation", "plots"),
     "report": (*BASE, "result", "plots", "comparison", "evaluation", "report"),
     "adapters": (*JOINED, "comparison", "plots", "report", "adapters"),
+    "adapters.neurons": (*JOINED, "neurons", "plots", "report", "adapters"),
     "testing": (*JOINED, "testing"),
 }
 """Who may import what of gradline, itself and what is below it; the longest name rules."""

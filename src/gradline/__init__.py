@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from gradline.adapters import ImageCase as ImageCase
     from gradline.adapters import demo_photo as demo_photo
     from gradline.adapters import explain_image as explain_image
+    from gradline.adapters import explain_region as explain_region
     from gradline.adapters import image_case as image_case
     from gradline.adapters import models as models
     from gradline.comparison import Comparison as Comparison
@@ -80,7 +81,7 @@ if TYPE_CHECKING:
 
 _HOME = names_of(
     {
-        "gradline.adapters": "ImageCase demo_photo explain_image image_case",
+        "gradline.adapters": "ImageCase demo_photo explain_image explain_region image_case",
         "gradline.adapters.models": "models",
         "gradline.comparison": "Comparison compare",
         "gradline.core.accumulators": "accumulators",

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from difflib import get_close_matches
+from functools import lru_cache
 
 from gradline.adapters.models import ImageModel
 from gradline.adapters.vision import ImageCase
@@ -25,7 +26,7 @@ def class_index(classes: Sequence[str] | ImageModel | ImageCase, wanted: str) ->
     """
     names = _names(classes)
     key = _key(wanted)
-    called = sorted({index for name, index in _calls(names) if name == key})
+    called = sorted(_calls(tuple(names)).get(key, ()))
     number = int(key) if re.fullmatch(r"-?[0-9]+", key) else None
     if number is not None and 0 <= number < (len(names) or number + 1):
         called = sorted({*called, number})
@@ -57,12 +58,15 @@ def _key(name: str) -> str:
     return " ".join(joined.replace("_", " ").replace("’", "'").split())
 
 
-def _calls(names: Sequence[str]) -> Iterator[tuple[str, int]]:
+@lru_cache(maxsize=8)
+def _calls(names: tuple[str, ...]) -> dict[str, set[int]]:
     """All that classes are called, and which: the whole name and each synonym, also with the index behind it."""
+    found: dict[str, set[int]] = {}
     for index, name in enumerate(names):
         for call in {_key(name), *(_key(synonym) for synonym in name.split(","))}:
-            yield call, index
-            yield f"{call} ({index})", index
+            found.setdefault(call, set()).add(index)
+            found.setdefault(f"{call} ({index})", set()).add(index)
+    return found
 
 
 def _advice(names: Sequence[str], key: str) -> str:

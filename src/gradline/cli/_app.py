@@ -25,7 +25,19 @@ from gradline.errors import GradlineError, InputError
 
 FINE, FINDINGS, USAGE, FAILURE, INTERRUPTED = 0, 1, 2, 3, 130
 
-ORDER = ("demo", "explain", "compare", "evaluate", "audit", "doctor", "methods", "metrics", "cite", "explain-finding")
+ORDER = (
+    "demo",
+    "explain",
+    "compare",
+    "evaluate",
+    "audit",
+    "neurons",
+    "doctor",
+    "methods",
+    "metrics",
+    "cite",
+    "explain-finding",
+)
 """Commands in the order in which they are met; others follow by name."""
 
 _EXAMPLES = (

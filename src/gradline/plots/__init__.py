@@ -1,9 +1,9 @@
 """Figures for papers: every function takes an attribution and returns a matplotlib `Figure`, made without pyplot.
 
 `map`, `overlay`: one map. `bars`: the largest contributions. `curve`, `stages`: along the path. `grid`, `baselines`:
-several maps. `leaderboard`: methods judged by metrics. `summary`: everything on one page. `write_figure`: .png, .svg,
-.pdf. Widths are in inches, `ONE_COLUMN` (3.3) and `TWO_COLUMNS` (6.9) of a page; heights follow. Every legend says in
-numbers what full colour means.
+several maps. `leaderboard`: methods judged by metrics. `neurons`: the channels behind a region. `summary`: everything
+on one page. `write_figure`: .png, .svg, .pdf. Widths are in inches, `ONE_COLUMN` (3.3) and `TWO_COLUMNS` (6.9) of a page;
+heights follow. Every legend says in numbers what full colour means.
 
 Numbers first: `picture`, `path_panel`, `partial_maps` and `ranking` are what is drawn, as plain arrays. matplotlib is
 loaded with the first figure.
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from gradline.plots.drawing.files import write_figure
     from gradline.plots.drawing.growing_map import stages
     from gradline.plots.drawing.intervals import leaderboard
+    from gradline.plots.drawing.neurons import neurons
     from gradline.plots.drawing.one_map import map, overlay  # noqa: A004
     from gradline.plots.drawing.one_page import summary
     from gradline.plots.drawing.path import curve
@@ -35,6 +36,7 @@ else:
             {
                 "gradline.plots.drawing.ranked_bars": "bars",
                 "gradline.plots.drawing.files": "write_figure",
+                "gradline.plots.drawing.neurons": "neurons",
                 "gradline.plots.drawing.one_map": "map overlay",
                 "gradline.plots.drawing.path": "curve",
                 "gradline.plots.drawing.several": "baselines grid",
@@ -67,6 +69,7 @@ __all__ = [
     "grid",
     "leaderboard",
     "map",
+    "neurons",
     "overlay",
     "partial_maps",
     "path_panel",

@@ -1,7 +1,8 @@
 """What an attribution of a photo looks like: the verdict, the pictures, the path, the provenance, in one HTML file.
 
 `write_html`: a page that opens from disk; `fragment`: a part of a notebook; `widget`: the same with controls that
-Python sees; `write_comparison`: several methods side by side; `write_leaderboard`: methods judged by metrics.
+Python sees; `write_comparison`: several methods side by side; `write_leaderboard`: methods judged by metrics;
+`write_neurons`: the channels behind a region.
 """
 
 from typing import TYPE_CHECKING
@@ -11,6 +12,7 @@ from gradline.report.photo import OtherBaseline, Photo
 
 if TYPE_CHECKING:
     from gradline.report.grid import write_comparison as write_comparison
+    from gradline.report.neurons import write_neurons as write_neurons
     from gradline.report.notebook import widget as widget
     from gradline.report.page import fragment as fragment
     from gradline.report.page import write_html as write_html
@@ -21,6 +23,7 @@ else:
         names_of(
             {
                 "gradline.report.grid": "write_comparison",
+                "gradline.report.neurons": "write_neurons",
                 "gradline.report.notebook": "widget",
                 "gradline.report.page": "fragment write_html",
                 "gradline.report.standing": "write_leaderboard",
@@ -28,4 +31,13 @@ else:
         ),
     )
 
-__all__ = ["OtherBaseline", "Photo", "fragment", "widget", "write_comparison", "write_html", "write_leaderboard"]
+__all__ = [
+    "OtherBaseline",
+    "Photo",
+    "fragment",
+    "widget",
+    "write_comparison",
+    "write_html",
+    "write_leaderboard",
+    "write_neurons",
+]

@@ -1,0 +1,1 @@
+"""Edges between the heads and MLPs of a transformer, and the circuits that they make."""
