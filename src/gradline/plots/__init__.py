@@ -2,8 +2,8 @@
 
 `map`, `overlay`: one map. `bars`: the largest contributions. `curve`, `stages`: along the path. `grid`, `baselines`:
 several maps. `leaderboard`: methods judged by metrics. `neurons`: the channels behind a region. `summary`: everything
-on one page. `write_figure`: .png, .svg, .pdf. Widths are in inches, `ONE_COLUMN` (3.3) and `TWO_COLUMNS` (6.9) of a page;
-heights follow. Every legend says in numbers what full colour means.
+on one page. `write_figure`: .png, .svg, .pdf. Widths are in inches, `ONE_COLUMN` (3.3) and `TWO_COLUMNS` (6.9) of a
+page; heights follow. Every legend says in numbers what full colour means.
 
 Numbers first: `picture`, `path_panel`, `partial_maps` and `ranking` are what is drawn, as plain arrays. matplotlib is
 loaded with the first figure.
