@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -49,5 +50,5 @@ def test_the_table_is_what_is_measured_and_the_distance_falls_with_the_nodes() -
             digits = len(told.partition(".")[2])
             assert float(told) == pytest.approx(100 * value, abs=0.6 * 10**-digits), f"{nodes} nodes"
         distances.append(found[1])
-    assert all(a > b for a, b in zip(distances, distances[1:], strict=False))
+    assert all(a > b for a, b in pairwise(distances))
     assert distances[-1] < 0.01
