@@ -46,7 +46,7 @@ def column(rows: Sequence[dict[str, Any]], fill: str, ranking: str, what: str) -
     """One sum of every example at every share: `(N, K)`. `what`: inside, outside, score, or all."""
     if what == "all":
         return column(rows, fill, ranking, "inside") + column(rows, fill, ranking, "outside")
-    return torch.tensor([row[fill][ranking][what] for row in rows], dtype=torch.float64)
+    return torch.tensor([row[fill][ranking][what] for row in rows if fill in row], dtype=torch.float64)
 
 
 def means(rows: Sequence[dict[str, Any]], fill: str, ranking: str, what: str) -> list[tuple[float, float, float]]:
@@ -80,7 +80,7 @@ def claims_of(rows: Sequence[dict[str, Any]], fill: str) -> list[Claim]:
     found.append(share(text, turned, int(counts.sum()), quantity="share of examples", source=theirs))
     keeps = int((of("region", "score", 1) >= KEPT * of("region", "score", 0)).sum())
     text = f"{percent(1)} by region leave at least {KEPT:g} of the probability"
-    found.append(share(text, keeps, len(rows), quantity="share of examples", source=theirs))
+    found.append(share(text, keeps, len(before), quantity="share of examples", source=theirs))
     for place in (2, 3):
         ahead = of("region", "score", place) - of("conductance", "score", place)
         text = f"at {percent(place)} the region's ranking keeps the prediction longer than conductance"
@@ -116,7 +116,7 @@ def sections(rows: Sequence[dict[str, Any]], kind: str, claims: dict[str, list[C
     """Tables and claims for each thing that neurons are set to."""
     parts = []
     for fill, words in FILLS.items():
-        parts.append(f"### {kind.capitalize()}s, neurons set to {words}")
+        parts.append(f"### {sum(fill in row for row in rows)} {kind}s, neurons set to {words}")
         for ranking, said in RANKINGS.items():
             beside = PUBLISHED.get(ranking) if kind == "photo" and fill == "zero" else None
             parts += [f"By {said}; means over {kind}s, 95 % intervals in brackets.", sums(rows, fill, ranking, beside)]
@@ -166,7 +166,7 @@ of three rankings knocked out; bands are 95 % intervals](region-neurons.svg)"""
 PHOTOS = """{n} photos ({source}); with the data pack such as the network names rightly and whose boxes cover less than
 half of the photo (here {box} % of the crop). The probability of the predicted class, black baseline, {steps} nodes of
 the midpoint rule, the output of `{layer}`: {neurons} neurons, through which all of the score passes. Random rankings
-are drawn for each photo."""
+are drawn for each photo. Of every third photo neurons are also set to what they are at the baseline."""
 
 DIGITS = """The pack's network of two convolutions, cut at the second one's output: {neurons} neurons. The region is a
 fixed window of 10 × 10 pixels on the upper half of the digit {digit}. Rankings by region and by conductance are means
