@@ -15,7 +15,7 @@ from gradline.adapters.display import shown
 from gradline.adapters.layers import last_block
 from gradline.adapters.models import ImageModel, Preprocessing
 from gradline.adapters.photo import read_photo
-from gradline.adapters.recipe import Unwritable, written
+from gradline.adapters.recipe import Unwritable, model_text, photo_text, written
 from gradline.adapters.vision import ImageCase, image_case
 from gradline.errors import InputError
 from gradline.methods import integrated_gradients
@@ -48,8 +48,8 @@ class Frame:
 
     @classmethod
     def of(cls, preprocessing: Preprocessing, size: tuple[int, int], shape: tuple[int, int]) -> Frame:
-        width, height = preprocessing._scaled(*size)
-        cut = preprocessing._cut(width, height)
+        width, height = preprocessing.scaled(*size)
+        cut = preprocessing.cut_of(width, height)
         return cls(size, shape, width / size[0], height / size[1], cut[0], cut[1])
 
     @property
@@ -190,12 +190,10 @@ def recipe(
     **options: Unpack[Options],
 ) -> str:
     """The Python that repeats it; "" where a value cannot be written."""
-    from gradline.adapters.recipe import _model, _photo
-
     try:
         given: dict[str, str | None] = {
             "layers": f"[{', '.join(repr(str(layer)) for layer in layers)}]" if layers else None,
-            "model": _model(model),
+            "model": model_text(model),
             "target": None if target is None else written(target),
             "top": None if top == TOP else written(top),
             "knockout": "True" if knockout else None,
@@ -204,7 +202,7 @@ def recipe(
         for name, value in options.items():
             given[name] = None if value is None or value == usual.get(name) else written(value)
         box = f"({', '.join(f'{float(edge):g}' for edge in region)})"
-        arguments = [_photo(photo), box, *(f"{name}={text}" for name, text in given.items() if text is not None)]
+        arguments = [photo_text(photo), box, *(f"{name}={text}" for name, text in given.items() if text is not None)]
     except Unwritable:
         return ""
     inside = "".join(f"    {argument},\n" for argument in arguments)

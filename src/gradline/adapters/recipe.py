@@ -57,7 +57,7 @@ def python_call(
     """
     try:
         given = {
-            "model": _model(model),
+            "model": model_text(model),
             "target": None if target is None else written(target),
             "method": _method(method),
             "baseline": None if baseline is None else written(baseline),
@@ -68,7 +68,7 @@ def python_call(
             "memory": None if memory is None else written(memory),
             "seed": None if seed == 0 else written(seed),
         }
-        arguments = [_photo(photo), *(f"{name}={text}" for name, text in given.items() if text is not None)]
+        arguments = [photo_text(photo), *(f"{name}={text}" for name, text in given.items() if text is not None)]
     except Unwritable:
         return ""
     line = f"a = gl.explain_image({', '.join(arguments)})"
@@ -123,7 +123,8 @@ def _public(kind: type) -> str:
     raise Unwritable(kind.__name__)
 
 
-def _photo(photo: Any) -> str:
+def photo_text(photo: Any) -> str:
+    """A photo's file as Python. Raises `Unwritable` for an array."""
     if not isinstance(photo, str | Path):
         raise Unwritable("a photo that is no file")
     try:
@@ -133,7 +134,8 @@ def _photo(photo: Any) -> str:
     return "gl.demo_photo()" if is_demo else written(str(photo))
 
 
-def _model(model: str | ImageModel) -> str | None:
+def model_text(model: str | ImageModel) -> str | None:
+    """The `model=` of a call, None for the usual one. Raises `Unwritable` for a model that was made by hand."""
     source = Source(model) if isinstance(model, str) else model.source
     if source is None:
         raise Unwritable("a model that was made by hand")

@@ -99,8 +99,8 @@ class Preprocessing:
 
         if self.channels == Channels.GREY:
             photo = photo.convert("L")
-        width, height = self._scaled(*photo.size)
-        cut = self._cut(width, height)
+        width, height = self.scaled(*photo.size)
+        cut = self.cut_of(width, height)
         across, down = cut[2] - cut[0], cut[3] - cut[1]
         if across * down > MOST_PIXELS:
             wanted = f"a photo that becomes at most {MOST_PIXELS / 1e6:.0f} megapixels"
@@ -136,7 +136,7 @@ class Preprocessing:
             values = values.flip(-1)
         return values.round().clamp(0, 255).to(torch.uint8).expand(-1, -1, 3).contiguous().numpy()
 
-    def _scaled(self, width: int, height: int) -> tuple[float, float]:
+    def scaled(self, width: int, height: int) -> tuple[float, float]:
         """Width and height of the whole photo once scaled."""
         match self.resize:
             case None:
@@ -148,7 +148,7 @@ class Preprocessing:
             case _:
                 return self.resize[1], self.resize[0]
 
-    def _cut(self, width: float, height: float) -> Box:
+    def cut_of(self, width: float, height: float) -> Box:
         """Left, top, right and bottom of the crop in the scaled photo; it may reach beyond."""
         if self.crop is None:
             return 0, 0, int(width), int(height)
