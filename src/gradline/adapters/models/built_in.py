@@ -34,7 +34,8 @@ def built_in(name: str) -> ImageModel:
     model.load_state_dict(torch.load(path, map_location="cpu", weights_only=True))
     side, grey, scale = BUILT_IN[name], (127.0,) * 3, (128.0,) * 3
     preprocessing = Preprocessing(side + MARGIN, side, grey, scale, Resample.BICUBIC, rounding=Rounding.EXACT)
-    return ImageModel(name, model.eval(), preprocessing, imagenet_classes())
+    model = model.eval().to(memory_format=torch.channels_last)  # the same numbers, in two thirds of the time on a CPU
+    return ImageModel(name, model, preprocessing, imagenet_classes())
 
 
 @cache
