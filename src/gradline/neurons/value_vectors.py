@@ -10,6 +10,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.func import functional_call
 
 from gradline.errors import InputError, ModelError, SiteError
 from gradline.question.guard import undisturbed
@@ -82,13 +83,14 @@ def log_probability_increase(
     parts = Parts.find(model, decoder or find_decoder(model), position)
     chosen = tuple(range(len(parts.blocks))) if blocks is None else _blocks(blocks, len(parts.blocks))
     words = _words(word, inputs.rows)
+    norm, unembedding = _widened(parts.norm), _widened(parts.unembedding)
     scores: list[list[Tensor]] = [[] for _ in chosen]
     before: list[Tensor] = []
     with undisturbed(model, inputs.anchor.device), torch.no_grad():
         for rows in torch.split(torch.arange(inputs.rows), BATCH):
             seen = parts.seen(model, inputs, rows)
             for i, row in enumerate(rows.tolist()):
-                read = Read(parts, seen.final[i], recomputed_norm)
+                read = Read(parts, norm, unembedding, seen.final[i], recomputed_norm)
                 found = [read.raised(seen.streams[b][i], seen.moves(parts, b, i), int(words[row])) for b in chosen]
                 before.append(torch.stack([start for start, _ in found]))
                 for own, (_, raised) in zip(scores, found, strict=True):
@@ -140,7 +142,7 @@ class Seen:
 
     def moves(self, parts: Parts, block: int, row: int) -> Tensor:
         """What each neuron writes, `(D, H)`."""
-        return self.activations[block][row][:, None] * parts.blocks[block].vectors
+        return _wide(self.activations[block][row])[:, None] * parts.blocks[block].vectors
 
 
 @dataclass(frozen=True, eq=False)
@@ -202,14 +204,18 @@ class Parts:
 
 @dataclass(frozen=True, eq=False)
 class Read:
-    """How words are read off a stream: the final norm, its scale as at `final (H,)` unless `recomputed`."""
+    """How words are read off a stream: the final norm, its scale as at `final (H,)` unless `recomputed`. `norm`,
+    `unembedding`: those of the parts in at least float32."""
 
     parts: Parts
+    norm: Callable[[Tensor], Tensor]
+    unembedding: Callable[[Tensor], Tensor]
     final: Tensor
     recomputed: bool
 
     def raised(self, stream: Tensor, moves: Tensor, word: int) -> tuple[Tensor, Tensor]:
         """The word's log-probability from the stream `(H,)`, and how much each of the moves `(D, H)` raises it."""
+        stream = _wide(stream)
         start = self.log_probability(stream[None], word)[0]
         width = max(1, ELEMENTS // self.parts.unembedding(self.final[None]).shape[1])
         found = [self.log_probability(stream + some, word) for some in torch.split(moves, width)]
@@ -217,19 +223,29 @@ class Read:
 
     def log_probability(self, streams: Tensor, word: int) -> Tensor:
         """`(R,)`, in float32 at least."""
-        logits: Tensor = self.parts.unembedding(self.normed(streams))
+        logits = self.unembedding(self.normed(streams))
         if not 0 <= word < logits.shape[1]:
             raise InputError(f"a word from 0 to {logits.shape[1] - 1}", str(word))
-        wide = logits if logits.dtype == torch.float64 else logits.float()
-        return torch.log_softmax(wide, 1)[:, word]
+        return torch.log_softmax(_wide(logits), 1)[:, word]
 
     def normed(self, streams: Tensor) -> Tensor:
         norm = self.parts.norm
         if self.recomputed:
-            return torch.as_tensor(norm(streams))
-        own, frozen = _scale(norm, streams), _scale(norm, self.final[None])
+            return self.norm(streams)
+        own, frozen = _scale(norm, streams), _scale(norm, _wide(self.final)[None])
         bias = norm.bias if isinstance(norm, nn.LayerNorm) and norm.bias is not None else 0
-        return torch.as_tensor((norm(streams) - bias) * (own / frozen) + bias)
+        return (self.norm(streams) - bias) * (own / frozen) + bias
+
+
+def _widened(module: nn.Module) -> Callable[[Tensor], Tensor]:
+    """A module with its numbers in at least float32: the difference that a neuron makes is below what half precision
+    can tell apart."""
+    state = {name: _wide(t) for name, t in (*module.named_parameters(), *module.named_buffers())}
+    return lambda streams: torch.as_tensor(functional_call(module, state, (streams,)))
+
+
+def _wide(tensor: Tensor) -> Tensor:
+    return tensor if tensor.dtype == torch.float64 or not tensor.is_floating_point() else tensor.float()
 
 
 def _scale(norm: nn.Module, streams: Tensor) -> Tensor:
