@@ -88,10 +88,8 @@ def attention_of_reviews(model: Sentiment, tokens: Any, rows: Rows) -> dict[str,
         accuracy[str(part)] = {name: float(hits.mean()) for name, hits in read.items()}
         text = f"pruning the least important {part:.0%} of heads costs less accuracy than pruning the most important"
         difference = read["least important"] - read["most important"]
-        claims.append(paired(text, difference, quantity="accuracy", source="Hao et al. 2021, figure 4", seed=SEED))
-    best = [
-        {"layer": h // HEADS, "head": h % HEADS, "score": float(importance[h])} for h in order[: -len(order) - 1 : -1]
-    ]
+        claims.append(paired(text, difference, quantity="accuracy", source="Hao et al. 2021, section 4.2", seed=SEED))
+    best = [{"layer": h // HEADS, "head": h % HEADS, "score": float(importance[h])} for h in order[:-7:-1]]
     return {
         "sentences": EXPLAINED,
         "nodes": 8,
@@ -213,7 +211,7 @@ def neurons_of_stories(model: Any, told: tuple[Tensor, ...]) -> dict[str, Any]:
     pairs = (
         ("knowledge neurons", "random, as many", "Dai et al. 2022, figure 4"),
         ("ten of largest attribution", "random ten", "Dai et al. 2022, figure 4"),
-        ("ten value vectors", "random ten", "Yu, Ananiadou 2024, section 4"),
+        ("ten value vectors", "random ten", "Yu, Ananiadou 2024"),
         ("ten value vectors", "ten of largest attribution", ""),
     )
     claims = [

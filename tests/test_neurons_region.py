@@ -196,3 +196,10 @@ def test_wrong_layers_and_scores_are_refused() -> None:
 class Rounding(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         return x.detach().round()
+
+
+def test_rounding_in_half_precision_is_not_taken_for_a_bypass() -> None:
+    half = net().to(torch.bfloat16)
+    a = gl.neurons.region(gl.Score(half, 1), X.to(torch.bfloat16), "1", BOX, steps=8)
+    assert "GL206" not in [f.code for f in a.findings]
+    assert a.values.dtype == torch.float32

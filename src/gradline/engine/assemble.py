@@ -24,7 +24,7 @@ WIDE_GAP = 0.05
 """Share of F(x) − F(x') that a sum may miss before a finding says so (the authors' how-to of Integrated Gradients)."""
 
 BYPASS = 0.01
-"""Share of the score's change that may go past the layer that is read before a finding says so."""
+"""Share of the score's change that may go past the layer that is read before a finding says so, but for rounding."""
 
 
 @dataclass(slots=True, eq=False)
@@ -124,7 +124,7 @@ def assemble(
             *findings,
             *_noticed(ended, ledger.note, budget),
             *_few_draws(ended, status, method, beside["standard_error"]),
-            *_bypassed(method, wide, through),
+            *_bypassed(method, wide, through, precision),
             *([] if through is not None else _wide_gaps(status, gap, due, score, precision)),
         ),
         parts=parts,
@@ -205,13 +205,19 @@ def _wide_gaps(
     return [finding.wide_gap(examples, float((gap.abs() / due)[list(examples)].max()))] if examples else []
 
 
-def _bypassed(method: Method, wide: Tensor, through: Tensor | None) -> list[Finding]:
+def _bypassed(method: Method, wide: Tensor, through: Tensor | None, precision: torch.dtype) -> list[Finding]:
     """Maps at a layer inside that the score's change does not wholly pass through."""
     if through is None or method.law is not SumLaw.DIFFERENCE:
         return []
-    missed = (through - wide.sum(1).cpu()).abs()
-    scale = torch.maximum(through.abs(), 1e-2 * wide.abs().sum(1).cpu())
-    examples = tuple(int(i) for i in ((missed > BYPASS * scale) & (missed > 0)).nonzero()[:, 0])
+    return bypassed(wide.cpu(), through, precision)
+
+
+def bypassed(wide: Tensor, through: Tensor, precision: torch.dtype) -> list[Finding]:
+    """Says which maps `(N, D)`, float64 on the CPU, miss much of what should pass: `through (N,)`."""
+    missed = (through - wide.sum(1)).abs()
+    scale = torch.maximum(through.abs(), 1e-2 * wide.abs().sum(1))
+    least = max(BYPASS, 8 * torch.finfo(precision).eps)
+    examples = tuple(int(i) for i in ((missed > least * scale) & (missed > 0)).nonzero()[:, 0])
     return [finding.bypass(examples, float((missed / scale)[list(examples)].max()))] if examples else []
 
 

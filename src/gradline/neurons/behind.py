@@ -15,13 +15,12 @@ from gradline.core.method import Method
 from gradline.core.paths import FixedBudget, Straight
 from gradline.core.rules import RightRiemann
 from gradline.engine import attribute
-from gradline.engine.assemble import BYPASS
+from gradline.engine.assemble import bypassed
 from gradline.errors import InputError, SiteError
 from gradline.question.guard import undisturbed
 from gradline.question.score import Score
 from gradline.question.sites import Layer
 from gradline.question.views import Shares, View
-from gradline.result import finding
 from gradline.result.attribution import Attribution
 
 
@@ -143,15 +142,12 @@ def _shapes(score: Score, x: Any, layers: tuple[Layer, ...]) -> list[torch.Size]
 
 def _one(a: Attribution, layer: Layer, values: Tensor, share: Tensor) -> Attribution:
     wide = values.flatten(1).cpu().double()
-    gap = wide.sum(1) - share
-    scale = torch.maximum(share.abs(), 1e-2 * wide.abs().sum(1))
-    past = tuple(int(i) for i in ((gap.abs() > BYPASS * scale) & (gap != 0)).nonzero()[:, 0])
-    said = [finding.bypass(past, float((gap.abs() / scale)[list(past)].max()))] if past else []
+    precision: torch.dtype = getattr(torch, a.provenance["dtype"])
     return replace(
         a,
         values=values.clone(),
-        completeness_gap=gap,
+        completeness_gap=wide.sum(1) - share,
         parts={"share": share[:, None]},
-        findings=(*a.findings, *said),
+        findings=(*a.findings, *bypassed(wide, share, precision)),
         provenance={**a.provenance, "site": repr(str(layer))},
     )
