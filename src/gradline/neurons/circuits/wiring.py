@@ -107,8 +107,8 @@ def wiring_of(model: Any) -> Wiring:
 
 _REMEDY = (
     "describe it with wiring=gl.neurons.Wiring(embedding=…, blocks=(gl.neurons.Block(gl.neurons.Attention(…), "
-    "gl.neurons.Mlp(…)), …), end=…), whose entries are names in model.named_modules(); norms stand in front of the parts, "
-    "as in none of BERT's type"
+    "gl.neurons.Mlp(…)), …), end=…), whose entries are names in model.named_modules(); its norms must stand in front "
+    "of the parts, not behind them as in BERT"
 )
 
 
