@@ -17,10 +17,11 @@ import gradline as gl
 from gradline.core.baselines import Each, Uniform
 from gradline.core.record import Record
 from gradline.engine import answer, starts
-from gradline.question import bound, inputs
+from gradline.question import inputs, views
 from gradline.question.bound import BoundScore
 from gradline.question.rows import Rows
 from gradline.question.sites import Ear
+from gradline.question.views import View
 from gradline.testing import laws
 
 IG = gl.methods.integrated_gradients()
@@ -84,6 +85,19 @@ def conductance_is_along_the_curve() -> None:
     net.layer = Square()  # type: ignore[assignment]
     method = gl.methods.conductance(LAYER)
     assert_is(explain(net, method=method, steps=10, rule=gl.rules.GaussLegendre).values, W * X**4)
+
+
+def regions_are_an_examples_own() -> None:
+    """The same F: of the region of one entry, that of the neuron behind it, w x⁴, and the region holds as much of F."""
+    net = Net(lambda h, x: (W * h**2).sum(1, keepdim=True))
+    net.layer = Square()  # type: ignore[assignment]
+    masks = torch.tensor([[1.0, 0.0], [0.0, 1.0], [1.0, 0.0]], dtype=torch.float64)
+    for budget in ({"steps": 10, "rule": gl.rules.GaussLegendre}, {"tol": 1e-3, "max_evaluations": 4096}):
+        a = gl.neurons.region(gl.Score(net), X, LAYER, masks, **budget)  # type: ignore[arg-type]
+        due = W * X**4 * masks
+        assert ((a.values - due).norm(dim=1) <= 2e-3 * due.norm(dim=1)).all(), f"{a.values} in place of {due}"
+        gap = (a.values.sum(1) - a.parts["share"][:, 0]).abs()
+        assert (gap <= 1e-9 * due.norm(dim=1)).all(), f"the region's share is {a.parts['share']}"
 
 
 class Square(nn.Module):
@@ -239,9 +253,12 @@ def mutant(owner: Any, name: str, old: str, new: str) -> Callable[[], list[Patch
 
 NO_CLONE = mutant(Ear, "__call__", "passed = self.heard.clone()", "passed = self.heard")
 POINTS_AS_X = mutant(BoundScore, "forward", "if self.drive is None else {}", "if True else {}")
-CHORD = lambda: [(bound, "push", lambda lift, points, tangent: (lift(points), lift(tangent)))]  # noqa: E731
+CHORD = lambda: [(views, "push", lambda lift, points, tangent: (lift(points), lift(tangent)))]  # noqa: E731
 NO_SLOPE = mutant(Record, "_slopes", "if reading.slope is not None:", "if False:")
-SLOPE_UNTOLD = mutant(Record, "tell", "grad[:, 0], slope)", "grad[:, 0], None)")
+SLOPE_UNTOLD = mutant(Record, "tell", "grad[:, 0], slope,", "grad[:, 0], None,")
+SHARES_MIXED = mutant(Record, "tell", "self.shares[r, node]", "self.shares[r, 0 * node]")
+WHOLE_MOVES = mutant(View, "parted", "move * rows.to(", "move * torch.ones_like(rows).to(")
+OTHERS_MASK = mutant(View, "parted", "mask[owner.to(mask.device)]", "mask[:1]")
 MIXED_INSIDE = mutant(
     starts.Starts,
     "_pushed",
@@ -269,6 +286,9 @@ MUTANTS: dict[str, tuple[Callable[[], list[Patch]], Law]] = {
     "clone at the hook dropped, read": (NO_CLONE, what_is_written_over_is_read_before),
     "points go in as x too": (POINTS_AS_X, bypass_sees_x),
     "chord for the tangent that is carried": (CHORD, conductance_is_along_the_curve),
+    "all of x moves, whatever the region": (WHOLE_MOVES, regions_are_an_examples_own),
+    "the first example's region for all": (OTHERS_MASK, regions_are_an_examples_own),
+    "the share of one node told of all": (SHARES_MIXED, regions_are_an_examples_own),
     "slope dropped from the guard": (NO_SLOPE, bypass_is_no_reason_to_go_on),
     "slope dropped from what is told": (SLOPE_UNTOLD, what_goes_past_is_told),
     "starts mixed between draws, at a layer": (MIXED_INSIDE, partial(starts_stay_with_their_examples, True)),
