@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 import gradline as gl
-from gradline.question import bound, sites
+from gradline.question import bound, sites, views
 from gradline.testing import conformance, nets
 
 
@@ -86,7 +86,7 @@ def test_a_move_that_is_not_pushed_dies(monkeypatch: pytest.MonkeyPatch) -> None
             ahead, behind = ((points + side * tangent / 2).to(points.dtype) for side in (1, -1))
             return lift(points), lift(ahead) - lift(behind)
 
-    monkeypatch.setattr(bound, "push", chord)
+    monkeypatch.setattr(views, "push", chord)
     with pytest.raises(AssertionError, match="breaks values_add_up"):
         conformance(gl.methods.conductance(STEM))
     with pytest.raises(AssertionError, match="breaks readings_add_up"):

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from gradline.errors import InputError
+from gradline.errors import InputError, SiteError
 from gradline.question.inputs import Inputs
 from gradline.question.push import Lift, push
 from gradline.question.sites import Layer, Tap
@@ -95,7 +95,7 @@ def view_of(read: object, model: Any, inputs: Inputs, *, driven: bool) -> View:
     if isinstance(read, Layer):
         return View((read.find(model),))
     if not isinstance(read, Shares):
-        raise InputError("read as gl.Layer(…)", repr(read))
+        raise SiteError("read as gl.Layer(…)", repr(read))
     masks = tuple(_packed(mask, inputs) for mask in read.masks)
     view = View(tuple(layer.find(model) for layer in read.layers), masks, read.difference)
     return view if driven else view.fitted(inputs.packed.shape[1:], inputs.rows)
