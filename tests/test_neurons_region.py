@@ -203,3 +203,15 @@ def test_rounding_in_half_precision_is_not_taken_for_a_bypass() -> None:
     a = gl.neurons.region(gl.Score(half, 1), X.to(torch.bfloat16), "1", BOX, steps=8)
     assert "GL206" not in [f.code for f in a.findings]
     assert a.values.dtype == torch.float32
+
+
+def test_a_neuron_is_explained_by_the_neurons_before_it() -> None:
+    """Neuron conductance, and a neuron's Integrated Gradients, are compositions: the target is the neuron."""
+    score = gl.Score(net(), gl.Neuron("3", (0, 1, 1)))
+    before = gl.attribute(score, X, gl.methods.conductance(gl.Layer("1")), steps=40, rule=gl.rules.GaussLegendre)
+    at_input = gl.attribute(score, X, steps=40, rule=gl.rules.GaussLegendre)
+    rise = before.score - before.baseline_score
+    for values in (before.values, at_input.values):
+        torch.testing.assert_close(values.flatten(1).sum(1), rise, rtol=0, atol=1e-9)
+    whole = gl.neurons.region(score, X, "1", torch.ones(8, 8), steps=40, rule=gl.rules.GaussLegendre)
+    torch.testing.assert_close(whole.values, before.values)
