@@ -22,7 +22,8 @@ from gradline.methods import integrated_gradients
 from gradline.question.targets import Entropy
 from gradline.result import Attribution
 from gradline.testing.drive import frame
-from gradline.testing.laws import ROUNDING, Net, gap_is_what_it_says, require
+from gradline.testing.laws import Net, gap_is_what_it_says
+from gradline.testing.requiring import ROUNDING, require
 
 PIXELS = PixelSpace((-1.0, -1.5, -2.0), (1.0, 2.0, 3.0))
 

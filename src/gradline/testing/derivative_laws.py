@@ -10,8 +10,8 @@ from torch import Tensor
 
 from gradline.errors import InputError
 from gradline.question.derivatives import Derivative, Estimate
-from gradline.testing.laws import ROUNDING, require
 from gradline.testing.nets import batch
+from gradline.testing.requiring import ROUNDING, require
 
 WIDE = 4096
 

@@ -23,14 +23,12 @@ from gradline.core.rules import MonteCarlo, Rule
 from gradline.engine import explain
 from gradline.result import Attribution
 from gradline.status import Status
+from gradline.testing.requiring import ROUNDING, require, rows_agree
 from gradline.testing.state import identical, state_of
 
 Net = Callable[[Tensor], Any]
 Index = int | Tensor
 Tol = float | None
-
-ROUNDING = {torch.float64: 1e-12, torch.float32: 1e-5, torch.float16: 1e-2, torch.bfloat16: 5e-2}
-"""How far two orders of summation may differ, relative to the norm of a map, by the model's precision."""
 
 
 # ------------------------------------------------------------------------------------------------------------ examples
@@ -84,7 +82,9 @@ def features_may_be_renamed(
 
     first = _run(method, model, x, target=target, steps=steps, tol=tol)
     second = _run(method, renamed, x.flatten(1)[:, there].reshape(x.shape), target=target, steps=steps, tol=tol)
-    _close(second.values.flatten(1), first.values.flatten(1)[:, there], x.dtype, "values do not follow their features")
+    rows_agree(
+        second.values.flatten(1), first.values.flatten(1)[:, there], x.dtype, "values do not follow their features"
+    )
 
 
 def linear_in_the_score(method: Method, one: Net, other: Net, x: Tensor, *, target: Index = 0, steps: int = 16) -> None:
@@ -94,7 +94,7 @@ def linear_in_the_score(method: Method, one: Net, other: Net, x: Tensor, *, targ
         for score in (one, other, lambda points: 2 * one(points) - 3 * other(points))
     )
     scale = (2 * first).abs() + (3 * second).abs()
-    _close(both, 2 * first - 3 * second, x.dtype, "the map is not linear in the score", scale)
+    rows_agree(both, 2 * first - 3 * second, x.dtype, "the map is not linear in the score", scale)
 
 
 def dummy_gets_nothing(
@@ -236,8 +236,8 @@ def noise_is_keyed(
     pair = values(twins, ("one", "other"))
     require(not torch.equal(pair[0], pair[1]), "two equal examples share their random numbers")
     require(not torch.equal(pair[:1], values(twins[:1], ("one",), 1)), "another seed gives the same random numbers")
-    _close(values(twins[:1], ("one",)), pair[:1], x.dtype, "the same name has other numbers alone than in a batch")
-    _close(values(twins, ("other", "one")), pair.flip(0), x.dtype, "the numbers hang on the place in the batch")
+    rows_agree(values(twins[:1], ("one",)), pair[:1], x.dtype, "the same name has other numbers alone than in a batch")
+    rows_agree(values(twins, ("other", "one")), pair.flip(0), x.dtype, "the numbers hang on the place in the batch")
 
 
 LAWS: tuple[Callable[[Method, Net, Tensor], None], ...] = (
@@ -252,12 +252,6 @@ LAWS: tuple[Callable[[Method, Net, Tensor], None], ...] = (
 
 
 # -------------------------------------------------------------------------------------------------------------- helpers
-
-
-def require(kept: bool, message: str) -> None:
-    """An `assert` that `python -O` does not remove."""
-    if not kept:
-        raise AssertionError(message)
 
 
 def _run(method: Method, model: Net, x: Tensor, *, steps: int, tol: Tol = None, **more: Any) -> Attribution:
@@ -295,16 +289,8 @@ def _starts(method: Method, x: Tensor) -> Tensor:
 
 def _same(one: Attribution, other: Attribution, dtype: torch.dtype, message: str) -> None:
     """The numbers of one example, made in two ways."""
-    _close(one.values, other.values, dtype, message)
-    _close(one.score.unsqueeze(1), other.score.unsqueeze(1), dtype, f"{message} (its score)")
+    rows_agree(one.values, other.values, dtype, message)
+    rows_agree(one.score.unsqueeze(1), other.score.unsqueeze(1), dtype, f"{message} (its score)")
     require(one.status == other.status, f"{message}: {one.status} against {other.status}")
     spent = int(one.evaluations), int(other.evaluations)
     require(spent[0] == spent[1], f"{message}: {spent[0]} evaluations against {spent[1]}")
-
-
-def _close(got: Tensor, due: Tensor, dtype: torch.dtype, message: str, scale: Tensor | None = None) -> None:
-    """Raise unless every row of `got` is that of `due` up to rounding, relative to the norm of `scale` (`due`)."""
-    size = (due if scale is None else scale).double().flatten(1).norm(dim=1)
-    error = (got.double() - due.double()).flatten(1).norm(dim=1)
-    worst = float((error / size.clamp_min(1e-300)).max())
-    require(bool((error <= ROUNDING[dtype] * size).all()), f"{message}: by {worst:.2g} of its norm")

@@ -21,8 +21,8 @@ from gradline.core.rules import GaussLegendre, Midpoint
 from gradline.status import Status
 from gradline.testing import fields as formulas
 from gradline.testing.drive import OpenRoom, Told, drive, frame
-from gradline.testing.laws import ROUNDING, require
 from gradline.testing.nets import batch
+from gradline.testing.requiring import ROUNDING, require
 from gradline.testing.state import identical
 
 NEAR = 1e-3

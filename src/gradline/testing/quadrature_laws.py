@@ -13,7 +13,8 @@ from torch import Tensor
 from gradline.core.rules import Rule
 from gradline.engine import explain
 from gradline.errors import InputError
-from gradline.testing.laws import Net, require
+from gradline.testing.laws import Net
+from gradline.testing.requiring import require
 from gradline.testing.rule_laws import exact_to_degree, weights_sum_to_one
 
 NAMES = ("ann", "bob", "cid")

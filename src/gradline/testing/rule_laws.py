@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from gradline.core.rules import Rule
-from gradline.testing.laws import require
+from gradline.testing.requiring import require
 
 
 def weights_sum_to_one(rule: Rule, n: int, value: np.ndarray | None = None) -> None:

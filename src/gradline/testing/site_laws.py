@@ -18,8 +18,8 @@ from gradline.core.method import Method
 from gradline.engine import explain
 from gradline.question.sites import Input, Layer, Site
 from gradline.result import Attribution
-from gradline.testing.laws import ROUNDING, require
 from gradline.testing.nets import Net, Split, batch
+from gradline.testing.requiring import ROUNDING, require
 from gradline.testing.state import identical, state_of
 
 Pick = Callable[[Any], Tensor]

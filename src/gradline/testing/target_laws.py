@@ -17,8 +17,8 @@ from gradline.question.sites import Input, Layer, Site
 from gradline.question.targets import Contrast, Entry, Target
 from gradline.question.targets.convert import as_target
 from gradline.question.trees import replaced, tensors
-from gradline.testing.laws import ROUNDING, require
 from gradline.testing.nets import SHAPES, Net, Split, batch, shared
+from gradline.testing.requiring import ROUNDING, require
 from gradline.testing.site_laws import by_hand, pieces
 
 Output = Callable[[Tensor], Any]
