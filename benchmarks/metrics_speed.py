@@ -209,6 +209,10 @@ PEERS = {
 }
 
 
+AS_SHIPPED = ("Quantus", "AttriBench")
+"""What a user of a peer can call."""
+
+
 def seconds(function: Callable[[Case], Areas], case: Case) -> float:
     began = time.perf_counter()
     function(case)
@@ -228,7 +232,7 @@ def measure(case: Case, peers: Mapping[str, Callable[[Case], Areas]], repeats: i
         for name, peer in peers.items():
             times[name].append(seconds(peer, case))
     middle = {name: statistics.median(t) for name, t in times.items()}
-    fastest = min(peers.keys() - {BATCH}, key=lambda name: middle[name])
+    fastest = min(AS_SHIPPED, key=lambda name: middle[name])
     return {
         "case": case.name,
         "images": len(case.x),
@@ -239,7 +243,7 @@ def measure(case: Case, peers: Mapping[str, Callable[[Case], Areas]], repeats: i
         "seconds": middle,
         "spread": {name: [min(t), max(t)] for name, t in times.items()},
         "largest difference of an area": difference,
-        "fastest peer": fastest,
+        "fastest peer as shipped": fastest,
         "ratio": middle[fastest] / middle["gradline"],
         "ratios": {name: middle[name] / middle["gradline"] for name in peers},
     }
