@@ -19,6 +19,9 @@ from gradline.result.spelling import short
 SIZE = (64, 30, 104)
 """Colour of sizes, where the sign is left out: neither of the two that stand for a sign."""
 
+COLOURS = {"raises": FOR.tolist(), "lowers": AGAINST.tolist(), "size": SIZE}
+"""For the script."""
+
 EXACT, BESIDE, FILM_SIDE = 300, 512, 300
 """Sides, in pixels: up to which the photo is stored pixel by pixel; to which pictures beside the map, and the start of
 the path, are shrunk."""
@@ -135,7 +138,7 @@ def _curve(panel: PathPanel, made: np.ndarray | None) -> Content:
 
 def common_data(photo: Photo) -> Content:
     """What the script needs on every page."""
-    return {"file": file_name(photo), "colours": {"raises": FOR.tolist(), "lowers": AGAINST.tolist(), "size": SIZE}}
+    return {"file": file_stem(photo.name), "colours": COLOURS}
 
 
 def plain(values: np.ndarray) -> list[float | None]:
@@ -143,7 +146,7 @@ def plain(values: np.ndarray) -> list[float | None]:
     return [float(v) if np.isfinite(v) else None for v in values]
 
 
-def file_name(photo: Photo) -> str:
-    """What downloads are called."""
-    stem = photo.name.rpartition(".")[0] or photo.name
+def file_stem(name: str) -> str:
+    """What downloads of a thing of that name are called."""
+    stem = name.rpartition(".")[0] or name
     return "".join(c if c.isalnum() or c in "-_" else "-" for c in stem)[:60] or "map"

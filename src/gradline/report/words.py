@@ -35,24 +35,24 @@ class Verdict:
     tol: float | None
 
 
-def verdict(a: Attribution) -> Verdict:
-    """The verdict of the first example."""
+def verdict(a: Attribution, things: str = "pixels") -> Verdict:
+    """The verdict of the first example; `things`: what its values belong to."""
     (_, text), *facts = [(typeset(label), typeset(said)) for label, said in rows(a, 0)]
     if "seconds" in a.provenance:
         facts.append(("time", f"{a.provenance['seconds']:.1f} s"))
     status = a.status[0]
     error = float("nan") if a.error_estimate is None else float(a.error_estimate[0])
     known = error if np.isfinite(error) else None
-    return Verdict(text, tone(status), _MEANING[status], tuple(facts), known, a.provenance.get("tol"))
+    return Verdict(text, tone(status), _MEANING[status].format(things=things), tuple(facts), known, a.provenance.get("tol"))
 
 
 _MEANING = {
-    Status.CONVERGED: "It is an estimate of the relative L2 error of the whole map; single pixels may be off by more.",
-    Status.BUDGET_EXHAUSTED: "The map is less accurate than was asked for. Read its large features, not its pixels.",
+    Status.CONVERGED: "It is an estimate of the relative L2 error of the whole map; single {things} may be off by more.",
+    Status.BUDGET_EXHAUSTED: "The map is less accurate than was asked for. Read its large features, not its single {things}.",
     Status.FIXED: "How wrong this map is, is not known: a fixed number of steps has no error estimate. Ask for an "
     "accuracy (tol) instead of steps to get one.",
     Status.NONFINITE: "This map cannot be used.",
-    Status.FLAT: "There is nothing to see: no pixel changed the score on this path.",
+    Status.FLAT: "There is nothing to see: none of the {things} changed the score on this path.",
     Status.NO_CLAIM: "How wrong this map is, is not known, and its values need not add up to anything.",
 }
 
@@ -79,13 +79,13 @@ def shares(stages: np.ndarray | None) -> np.ndarray | None:
     return None if whole == 0 else np.concatenate([[0.0], flat @ flat[-1] / whole])
 
 
-def path(panel: PathPanel, made: np.ndarray | None, paths: int) -> str:
-    """What the path panel shows."""
+def path(panel: PathPanel, made: np.ndarray | None, paths: int, to: str = "photo") -> str:
+    """What the path panel shows; `to`: what the path leads to."""
     if not np.isfinite(panel.score).all():
         return "The score is not finite everywhere on the path; gaps in the line are where it is not."
     start, end = number(panel.score[0]), number(panel.score[-1])
     first = "the baseline (t = 0)" if panel.t[0] == 0 else f"t = {panel.t[0]:.2g}"
-    text = f"On the way from {first} to the photo (t = 1) the score goes from {start} to {end}"
+    text = f"On the way from {first} to the {to} (t = 1) the score goes from {start} to {end}"
     if panel.split:
         text += f". It saturates at t* = {panel.saturation:.2f}, where the map is split"
     elif panel.saturation == panel.saturation:
