@@ -8,10 +8,12 @@ import os
 import re
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
-from cli_cases import FAST, gradline
+from cli_cases import FAST, around, gradline
+from forked import started
 
 from gradline.cli import _terminal
 from gradline.cli._app import run
@@ -24,23 +26,28 @@ ESCAPE = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 
 def on_a_terminal(*words: str, **environment: str) -> tuple[int, str]:
     """Exit code, and all that a command of its own process writes to a terminal of 100 columns."""
-    child, screen = pty.fork()
-    if child == 0:
-        plain = {k: v for k, v in os.environ.items() if k not in ("NO_COLOR", "FORCE_COLOR")}
-        every = plain | {"TERM": "xterm-256color", "COLUMNS": "100", "OMP_NUM_THREADS": "1"} | environment
-        os.execve(sys.executable, [sys.executable, "-m", "gradline", *words], every)
-    seen = b""
-    while True:
-        try:
-            chunk = os.read(screen, 65536)
-        except OSError:  # Linux says so when the other end is closed
-            break
-        if not chunk:
-            break
-        seen += chunk
-    code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    screen, inside = pty.openpty()
+    seen = bytearray()
+
+    def read() -> None:
+        while chunk := _chunk(screen):
+            seen.extend(chunk)
+
+    reader = threading.Thread(target=read)
+    reader.start()
+    name = os.ttyname(inside)
+    code = started([*words], around(**{"TERM": "xterm-256color", "COLUMNS": "100"} | environment), name, name)
+    os.close(inside)
+    reader.join()
     os.close(screen)
     return code, seen.decode()
+
+
+def _chunk(screen: int) -> bytes:
+    try:
+        return os.read(screen, 65536)
+    except OSError:  # Linux says so when the other end is closed
+        return b""
 
 
 def test_on_a_terminal_there_is_something_at_once_and_nothing_of_it_stays(photo: str) -> None:

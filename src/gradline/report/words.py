@@ -43,12 +43,16 @@ def verdict(a: Attribution, things: str = "pixels") -> Verdict:
     status = a.status[0]
     error = float("nan") if a.error_estimate is None else float(a.error_estimate[0])
     known = error if np.isfinite(error) else None
-    return Verdict(text, tone(status), _MEANING[status].format(things=things), tuple(facts), known, a.provenance.get("tol"))
+    return Verdict(
+        text, tone(status), _MEANING[status].format(things=things), tuple(facts), known, a.provenance.get("tol")
+    )
 
 
 _MEANING = {
-    Status.CONVERGED: "It is an estimate of the relative L2 error of the whole map; single {things} may be off by more.",
-    Status.BUDGET_EXHAUSTED: "The map is less accurate than was asked for. Read its large features, not its single {things}.",
+    Status.CONVERGED: "It is an estimate of the relative L2 error of the whole map; single {things} may be off by "
+    "more.",
+    Status.BUDGET_EXHAUSTED: "The map is less accurate than was asked for. Read its large features, not single "
+    "{things}.",
     Status.FIXED: "How wrong this map is, is not known: a fixed number of steps has no error estimate. Ask for an "
     "accuracy (tol) instead of steps to get one.",
     Status.NONFINITE: "This map cannot be used.",
