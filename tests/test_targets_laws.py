@@ -50,6 +50,10 @@ def first(output):
     return output[:, 0].square()
 
 
+def tokens(z):
+    return z.reshape(len(z), 3, 4)
+
+
 CASES = {
     "Logit": (targets.Logit(EACH), table),
     "Probability": (targets.Probability(EACH), table),
@@ -79,6 +83,8 @@ CASES = {
     "Box, decoded": (targets.Box(BOX, 0, decode=lambda y: boxes(y["z"])), lambda z: {"z": z}),
     "Contrast": (targets.Contrast(targets.Probability(1), EACH), table),
     "Entry": (targets.Entry("a", targets.Entry(1, targets.Margin(EACH))), lambda z: {"a": (z, table(z))}),
+    "TokenSpan": (targets.TokenSpan(torch.stack([EACH, EACH], 1), torch.tensor([0, 2])), tokens),
+    "TokenSpan against": (targets.TokenSpan(EACH.unsqueeze(1), torch.tensor([1]), against=torch.tensor([3])), tokens),
 }
 
 

@@ -25,6 +25,13 @@ if TYPE_CHECKING:
     from gradline.adapters import explain_region as explain_region
     from gradline.adapters import image_case as image_case
     from gradline.adapters import models as models
+    from gradline.adapters import series as series
+    from gradline.adapters import tabular as tabular
+    from gradline.adapters import text as text
+    from gradline.adapters.series import explain_series as explain_series
+    from gradline.adapters.tabular import explain_table as explain_table
+    from gradline.adapters.text import explain_text as explain_text
+    from gradline.adapters.xray import xray_photo as xray_photo
     from gradline.comparison import Comparison as Comparison
     from gradline.comparison import compare as compare
     from gradline.core import accumulators as accumulators
@@ -70,6 +77,7 @@ if TYPE_CHECKING:
     from gradline.question import Score as Score
     from gradline.question import Site as Site
     from gradline.question import Target as Target
+    from gradline.question import TokenSpan as TokenSpan
     from gradline.question import derivatives as derivatives
     from gradline.question import sites as sites
     from gradline.question import targets as targets
@@ -83,6 +91,10 @@ _HOME = names_of(
     {
         "gradline.adapters": "ImageCase demo_photo explain_image explain_region image_case",
         "gradline.adapters.models": "models",
+        "gradline.adapters.series": "explain_series series",
+        "gradline.adapters.tabular": "explain_table tabular",
+        "gradline.adapters.text": "explain_text text",
+        "gradline.adapters.xray": "xray_photo",
         "gradline.comparison": "Comparison compare",
         "gradline.core.accumulators": "accumulators",
         "gradline.core.baselines": "baselines",
@@ -101,7 +113,8 @@ _HOME = names_of(
         "gradline.plots": "plots",
         "gradline.post": "post",
         "gradline.question": "Box Contrast Element Entropy Entry Function Input LabelProbability Layer LogProbability "
-        "Logit Loss Margin Neuron Predicted Probability Region Score Site Target",
+        "Logit Loss Margin Neuron Predicted Probability Region Score Site Target "
+        "TokenSpan",
         "gradline.question.derivatives": "derivatives",
         "gradline.question.sites": "sites",
         "gradline.question.targets": "targets",

@@ -14,6 +14,7 @@ from gradline.core.method import Method
 from gradline.engine.budget import choose_budget
 from gradline.engine.call import Call
 from gradline.engine.checkup import Checkup
+from gradline.engine.embedded import starts_at_zero
 from gradline.engine.memory import Memory, parse
 from gradline.errors import ModelError
 from gradline.methods import integrated_gradients
@@ -74,8 +75,9 @@ def doctor(
 
     Checks training mode; a gradient that is cut, zero, not finite, or not that of the score; in-place operations; rows
     that influence each other; chance; low precision, against a float32 copy of the model; a saturated probability, a
-    dead target; NaN and infinity; masks among the inputs. Costs one forward of every example, and up to 200 forwards
-    and gradients of the first four. Raises what `explain` would raise where x, target or site do not fit the model.
+    dead target; NaN and infinity; masks among the inputs; zero embeddings before a norm. Costs one forward of every
+    example, and up to 200 forwards and gradients of the first four. Raises what `explain` would raise where x, target
+    or site do not fit the model.
     """
     method = integrated_gradients().starting_at(baseline)
     bound = Score(model, target, site=site, context=context).bind(x)
@@ -88,6 +90,7 @@ def doctor(
             call, failure = _without_gradients(bound, method, memory, error), error
         checkup = Checkup(call, rows, differentiable=failure is None)
         found = [*call.findings, *checkup.findings()]
+        found += starts_at_zero(call.score, checkup.start, checkup.end, rows)
         if failure is not None:
             found.append(checkup.without_gradient(failure))
     if training:

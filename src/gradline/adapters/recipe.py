@@ -28,6 +28,9 @@ PLACES = {
     "gradline.question.targets": "gl.targets",
     "gradline.question.sites": "gl.sites",
     "gradline.adapters.models": "gl.models",
+    "gradline.adapters.text": "gl.text",
+    "gradline.adapters.series": "gl.series",
+    "gradline.adapters.tabular": "gl.tabular",
 }
 """Modules, and what they are called in a recipe."""
 
@@ -59,7 +62,7 @@ def python_call(
         given = {
             "model": model_text(model),
             "target": None if target is None else written(target),
-            "method": _method(method),
+            "method": method_text(method),
             "baseline": None if baseline is None else written(baseline),
             "tol": None if tol is None else written(tol),
             "steps": None if steps is None else written(steps),
@@ -146,7 +149,7 @@ def model_text(model: str | ImageModel) -> str | None:
     return f"gl.models.image_model({written(source.name)}{said})"
 
 
-def _method(method: Method | None) -> str | None:
+def method_text(method: Method | None) -> str | None:
     """A method of the catalogue with its defaults; how many stages are kept does not matter."""
     if method is None:
         return None

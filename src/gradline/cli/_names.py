@@ -34,6 +34,12 @@ RULES = {
 }
 """Quadrature rules on the command line, and their names in `gl.rules`."""
 
+NETWORK = (
+    "The network: a built-in name, `torchvision:NAME`, `timm:NAME`, `hf:NAME`, `package.module:factory`, or a file "
+    "(`net.pt2`; `pickle:net.pt` runs the code inside, so only if you trust it)."
+)
+"""What `--model` takes, for help."""
+
 
 def check(what: str, name: str, known: list[str] | dict[str, str]) -> None:
     """Raise `InputError` with the nearest name and all others unless `name` is among the known ones."""

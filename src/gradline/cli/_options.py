@@ -8,15 +8,14 @@ import typer
 
 from gradline.cli import _names
 
-WHAT, HOW, COST, OUT = "What is explained", "How", "Accuracy and cost", "Output"
+WHAT, TEXTS, HOW, COST, OUT = "What is explained", "Texts", "How", "Accuracy and cost", "Output"
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.", rich_help_panel=OUT)]
 Model = Annotated[
     str,
     typer.Option(
         metavar="MODEL",
-        help="The network: a built-in name, `torchvision:NAME`, `timm:NAME`, `hf:NAME`, `package.module:factory`, or a "
-        "file (`net.pt2`; `pickle:net.pt` runs the code inside, so only if you trust it).",
+        help=_names.NETWORK,
         autocompletion=_names.complete_model,
         rich_help_panel=WHAT,
     ),

@@ -116,9 +116,10 @@ def _explained(job: Job, means: Means, case: ImageCase, log: Log, began: float) 
     if means.method.baseline is not None and (html if request.baselines is None else request.baselines):
         result = replace(result, attribution=_with_others(request, means, case, target, a))
         yield result
+    made = result
     for path in job.files:
         with working(f"writing {path}"):
-            _show.write(result, path)
+            _show.write(made.attribution, path, lambda: _show.summary(made))
         log.files.append(path)
     yield replace(result, files=job.files, seconds=time.perf_counter() - began)
 

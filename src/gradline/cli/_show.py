@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import sys
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,7 +15,10 @@ from gradline.cli._terminal import write as write_line
 
 if TYPE_CHECKING:
     from gradline.report import OtherBaseline, Photo
+    from gradline.report.text import Text as ShownText
     from gradline.result import Attribution, Finding
+
+    Seen = Photo | ShownText
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,25 +38,39 @@ class Result:
         return photo  # type: ignore[return-value]
 
 
-def write(result: Result, path: Path) -> None:
+def write(a: Attribution, path: Path, summary: Callable[[], dict[str, Any]]) -> None:
     """Write one output by its suffix. Raises `StorageError`, `MissingExtra`."""
     from gradline.result.storage import write_atomically
 
     if path.suffix == ".json":
-        text = json.dumps(summary(result), indent=2) + "\n"
+        text = json.dumps(summary(), indent=2) + "\n"
         write_atomically(path, lambda p: p.write_text(text, "utf-8"))
     else:
-        result.attribution.save(path)
+        a.save(path)
 
 
 def summary(result: Result) -> dict[str, Any]:
     """The result in numbers, JSON-ready; the map itself is in the .safetensors output."""
-    a, photo = result.attribution, result.photo
+    photo = result.photo
     files = {} if result.files is None else {"files": [str(p) for p in result.files]}
+    said = numbers(result.attribution, photo)
+    others = [
+        {"name": o.name, "rank_agreement": finite(o.agreement), "error_estimate": finite(o.error_estimate)}
+        for o in photo.baselines
+    ]
     return {
         "photo": result.name,
         "class": {"index": result.index, "name": photo.title},
-        "candidates": [{"name": name, "probability": p} for name, p in photo.candidates],
+        **said,
+        "baselines": others,
+        **files,
+    }
+
+
+def numbers(a: Attribution, shown: Seen) -> dict[str, Any]:
+    """What is known of one attribution, JSON-ready."""
+    return {
+        "candidates": [{"name": name, "probability": p} for name, p in shown.candidates],
         "explained": a.explained[0],
         "status": a.status[0].value,
         "score": plain(a.score),
@@ -60,15 +78,10 @@ def summary(result: Result) -> dict[str, Any]:
         "completeness_gap": plain(a.completeness_gap),
         "error_estimate": plain(a.error_estimate),
         "evaluations": int(a.evaluations[0]),
-        "baselines": [
-            {"name": o.name, "rank_agreement": finite(o.agreement), "error_estimate": finite(o.error_estimate)}
-            for o in photo.baselines
-        ],
         "findings": [str(f) for f in findings(a)],
         "provenance": dict(a.provenance),
-        "command": photo.command,
-        "python": photo.python,
-        **files,
+        "command": shown.command,
+        "python": shown.python,
     }
 
 
@@ -96,11 +109,11 @@ def print_stage(result: Result, *, several: bool) -> None:
         if result.files is not None:
             _print_line(result)
     elif result.files is not None:
-        _print_files(result)
+        print_files(result.files, result.seconds)
     elif result.photo.baselines:
         _print_agreement(result.photo.baselines)
     else:
-        _print_card(result)
+        print_card(result.attribution, result.photo)
 
 
 def print_end(results: list[Result], failed: list[str], seconds: float) -> None:
@@ -113,7 +126,8 @@ def print_end(results: list[Result], failed: list[str], seconds: float) -> None:
     write_line(f"{len(results) + len(failed)} photos in {seconds:.1f} s: {', '.join(counts)}")
 
 
-def _print_card(result: Result) -> None:
+def print_card(a: Attribution, shown: Seen) -> None:
+    """How it ended, what the model says, what was noticed."""
     from rich.panel import Panel
     from rich.table import Table
     from rich.text import Text
@@ -121,18 +135,17 @@ def _print_card(result: Result) -> None:
     from gradline.result.card import rows
     from gradline.result.spelling import percent
 
-    a, photo = result.attribution, result.photo
     table = Table.grid(padding=(0, 2))
     table.add_column(style="dim", no_wrap=True)
     table.add_column()
     for label, text in rows(a, 0):
         table.add_row(label, Text(text, style=_colour(a) if label == "verdict" else ""))
-    said = ", ".join(f"{name} {percent(p)}" for name, p in photo.candidates[:3])
+    said = ", ".join(f"{name} {percent(p)}" for name, p in shown.candidates[:3])
     if said:
-        table.add_row(f"{photo.model} says", Text(said))
+        table.add_row(f"{shown.model} says", Text(said))
     for finding in findings(a):
         table.add_row(finding.code, Text(finding.text, style="yellow"))
-    title = Text.assemble((photo.title, "bold"), f" in {one_line(photo.name)}")
+    title = Text.assemble((shown.title, "bold"), f" in {one_line(shown.name)}")
     show(Panel(table, title=title, title_align="left"))
 
 
@@ -147,11 +160,11 @@ def _print_agreement(others: tuple[OtherBaseline, ...]) -> None:
         write_line(line)
 
 
-def _print_files(result: Result) -> None:
-    assert result.files is not None
-    for path in result.files:
+def print_files(files: Sequence[Path], seconds: float) -> None:
+    """What was written, and how long all of it took."""
+    for path in files:
         write_line(f"  written {one_line(str(path))}")
-    write_line(paint(f"  in {result.seconds:.1f} s", "dim", sys.stdout))
+    write_line(paint(f"  in {seconds:.1f} s", "dim", sys.stdout))
 
 
 def _print_line(result: Result) -> None:

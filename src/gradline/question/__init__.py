@@ -20,6 +20,7 @@ from gradline.question.targets import (
     Probability,
     Region,
     Target,
+    TokenSpan,
 )
 
 __all__ = [
@@ -46,4 +47,5 @@ __all__ = [
     "Score",
     "Site",
     "Target",
+    "TokenSpan",
 ]

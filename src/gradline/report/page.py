@@ -16,7 +16,7 @@ from gradline.result import Attribution
 from gradline.result.spelling import percent
 from gradline.result.storage import write_atomically
 
-SCRIPTS = ("numbers.js", "controls.js", "map.js", "path.js", "report.js")
+SCRIPTS = ("numbers.js", "controls.js", "map.js", "path.js", "text.js", "report.js")
 """The parts of the script, in order: one bundle for pages, notebooks and the widget."""
 
 

@@ -50,8 +50,8 @@ class Attribution:
     `curve[i]`: what was seen along the path of example i (its first, if several baselines are averaged).
     `parts`, `details`: what particular methods add, tensors `(N, …)` and lists with an entry for each example.
     `findings`: numbered remarks. `provenance`: how it was made.
-    `shown`: what each example looks like, from an adapter that knows (a photo); empty from bare tensors. It makes the
-    report, and is not saved.
+    `shown`: what each example looks like, from an adapter that knows (a photo, a text, a row); empty from bare tensors.
+    It makes the report, and is not saved.
     """
 
     values: Structured
@@ -119,7 +119,8 @@ class Attribution:
 
     def save(self, path: str | Path) -> Path:
         """Write a file by its suffix: `.safetensors` holds everything and is read back by `gl.load`; of one example
-        that was made from a photo also `.html`, the report, and `.png`, `.svg`, `.pdf`, a figure.
+        that was made from a photo, a text, a row or a series also `.html`, the report, and `.png`, `.svg`, `.pdf`, a
+        figure.
 
         Nothing half written is left: a temporary name, then a rename. Raises `StorageError`, `MissingExtra`.
         """
@@ -133,7 +134,8 @@ class Attribution:
             raise StorageError(f"expected a file name that ends in {known}; got {path.name!r}")
         if len(self.shown) != 1:
             has = f"{len(self)} examples: save a[0], a[1], …" if self.shown else "made from tensors: see gl.plots"
-            raise StorageError(f"{path.suffix} shows one example with its photo (gl.explain_image); this is {has}")
+            what = "one photo, text, row or series (gl.explain_image, …)"
+            raise StorageError(f"{path.suffix} shows {what}; this is {has}")
         return self.shown[0].write(self, path)
 
     def __repr__(self) -> str:

@@ -17,6 +17,7 @@ from gradline.question.targets.elements import Element, Neuron
 from gradline.question.targets.entropy import Entropy
 from gradline.question.targets.functions import Function, Loss
 from gradline.question.targets.region import Region
+from gradline.question.targets.spans import TokenSpan
 
 __all__ = [
     "Box",
@@ -37,5 +38,6 @@ __all__ = [
     "Region",
     "Target",
     "TargetLike",
+    "TokenSpan",
     "as_target",
 ]

@@ -1,6 +1,6 @@
 /* Bringing a report to life. The page is whole without a script; `start` is given its root element, `render` a cell. */
 
-const PANELS = { map: mapPanel, path: pathPanel, tiles: tilesPanel };
+const PANELS = { map: mapPanel, path: pathPanel, tiles: tilesPanel, text: textPanel, matrix: matrixPanel };
 
 /** Once, and only where the numbers can be unpacked; what is shown only with a script is shown last. */
 async function start(root, data) {
