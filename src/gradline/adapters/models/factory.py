@@ -35,16 +35,21 @@ def from_factory(place: str) -> tuple[Callable[..., Any], Any]:
 
 def made_by(place: str) -> tuple[Callable[..., Any] | ImageModel, Any]:
     """The same with an `ImageModel` left whole."""
-    if not is_place(place):
-        raise InputError("a model as package.module:factory", repr(place))
-    found = _found(place)
-    if not (callable(found) or isinstance(found, ImageModel)):
-        raise InputError(f"{place} as a factory, a function that returns a model", type(found).__name__)
-    made = found if isinstance(found, torch.nn.Module | ImageModel) else _called(place, found)
+    made = product(place, ImageModel)
     model, x = made if isinstance(made, tuple) and len(made) == 2 else (made, None)
     if not (callable(model) or isinstance(model, ImageModel)):
         raise InputError(f"a model, (model, x) or a gl.models.ImageModel from {place}", type(model).__name__)
     return model, x
+
+
+def product(place: str, kind: type) -> Any:
+    """What a factory returns; what stands in its place, if that is a module or of that `kind`. Raises as above."""
+    if not is_place(place):
+        raise InputError("a model as package.module:factory", repr(place))
+    found = _found(place)
+    if not (callable(found) or isinstance(found, kind)):
+        raise InputError(f"{place} as a factory, a function that returns a model", type(found).__name__)
+    return found if isinstance(found, torch.nn.Module | kind) else _called(place, found)
 
 
 def _found(place: str) -> Any:

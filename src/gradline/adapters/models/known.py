@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-BUILT_IN = {"efficientnet-lite0": 224, "efficientnet-lite1": 240, "efficientnet-lite2": 260}
+BUILT_IN = {"efficientnet-lite0": 224, "efficientnet-lite1": 240, "efficientnet-lite2": 260, "xray-pneumonia": 224}
 """The built-in networks, and the pixels of a side of x."""
+
+TEXTS = ("minilm-sentiment",)
+"""The built-in networks for texts."""
 
 KINDS = {
     "torchvision:NAME": "a classifier of torchvision, with its default weights",
     "timm:NAME": "a pretrained classifier of timm",
-    "hf:NAME": "an image classifier of the Hugging Face hub, or of a local folder (hf:./folder)",
+    "hf:NAME": "an image classifier or a text model of the Hugging Face hub, or of a local folder (hf:./folder)",
     "package.module:factory": "a function of yours that returns a model",
     "FILE.pt2": "an exported program (torch.export.save)",
     "pickle:FILE": "a pickled model; unpickling runs code that the file brings along",
@@ -26,4 +29,4 @@ def names() -> list[str]:
 
 def completions(prefix: str) -> list[str]:
     """Built-in names and prefixes that begin like this, for a shell."""
-    return [name for name in (*BUILT_IN, *PREFIXES) if name.startswith(prefix)]
+    return [name for name in (*BUILT_IN, *TEXTS, *PREFIXES) if name.startswith(prefix)]

@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from gradline.adapters.models.factory import is_place, product
 from gradline.errors import GradlineError, InputError, ModelError
 from gradline.question.guard import undisturbed
 from gradline.question.sites import Layer
@@ -164,7 +165,8 @@ def text_model(model: Any, tokenizer: Any = None, *, task: Task | None = None) -
     """A model of text by name, from objects, or as it is.
 
     `model`: "minilm-sentiment", the built-in one; "hf:NAME" or the name of a repository, "hf:./folder" or a folder that
-    `save_pretrained` wrote (nothing is downloaded where the files are here); a pipeline of transformers; a model of
+    `save_pretrained` wrote (nothing is downloaded where the files are here); "package.module:factory", a function of
+    yours that returns a model with its tokenizer, or any of what follows; a pipeline of transformers; a model of
     transformers, which then comes with its `tokenizer`; a `TextModel`. `task`: what the model is made for, where its
     class does not say.
 
@@ -197,6 +199,10 @@ def _by_name(name: str, tokenizer: Any, task: Task | None) -> TextModel:
 
         network, own, labels = minilm_sentiment()
         return TextModel(name, network, own if tokenizer is None else tokenizer, Task.SEQUENCE, tuple(labels), name)
+    if is_place(name) and not name.startswith("hf:"):
+        made = product(name, TextModel)
+        module, own = made if isinstance(made, tuple) and len(made) == 2 else (made, None)
+        return replace(text_model(module, tokenizer or own, task=task), name=name, source=name)
     from gradline.adapters.text.hub import from_hub
 
     module, own = from_hub(name.removeprefix("hf:"), tokenizer, task)
