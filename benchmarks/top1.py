@@ -18,7 +18,7 @@ def main() -> None:
     truth = labels()
     files = photos(len(truth))
     shorter = min(min(Image.open(path).size) for path in files)
-    for name in gl.models.names():
+    for name in (name for name in gl.models.names() if name.startswith("efficientnet")):
         model = gl.models.image_model(name)
         hits = sum(int(gl.image_case(p, model).probabilities().argmax()) == truth[p.name] for p in files)
         low, high = wilson(hits, len(truth))

@@ -41,7 +41,7 @@ def test_every_method_of_the_package_is_in_the_catalogue() -> None:
     public = {name for name in dir(gl.methods) if name[0].islower()} - {"by_name", "names"}
     assert public == {function for entry in CATALOGUE for function in entry.functions}
     assert all(gl.methods.by_name(other).name == entry.name for entry in CATALOGUE for other in entry.aliases)
-    assert gl.methods.names() == [e.name for e in CATALOGUE if not e.layer]
+    assert gl.methods.names() == [e.name for e in CATALOGUE if not (e.layer or e.vocabulary)]
     assert all(gl.methods.by_name(name).name == name for name in gl.methods.names())
     assert len({entry.name for entry in CATALOGUE}) == len(CATALOGUE)
 
@@ -52,7 +52,8 @@ def test_a_method_is_described(entry: gl.methods.Entry, capsys: pytest.CaptureFi
     assert entry.summary in text
     assert " ".join(entry.text).replace("`", "") in text
     assert f"gl.methods.{entry.function}(" in text
-    assert ("gradline explain cat.jpg --method" in text) == (not entry.layer)
+    assert ("gradline explain cat.jpg --method" in text) == (not (entry.layer or entry.vocabulary))
+    assert ('gradline explain --text "…" --method' in text) == entry.vocabulary
     assert all(f"[{key}]" in text for key in entry.cites)
     code, content = told(["methods", entry.name], capsys)
     assert code == 0

@@ -11,7 +11,18 @@ from torch import Tensor, nn
 import gradline as gl
 from gradline.core.accumulators import Accumulator, Gradient, GradientTimesMove, GradientTimesShare, Maximum
 from gradline.core.baselines import Baseline, PixelSpace
-from gradline.core.paths import AtInput, Climbing, GaussianRoots, Path, Saturation, Straight
+from gradline.core.paths import (
+    AtInput,
+    Climbing,
+    Discretized,
+    GaussianRoots,
+    Path,
+    Saturation,
+    Sequential,
+    Straight,
+    UniformDiscretized,
+)
+from gradline.core.paths.anchored import Anchored
 from gradline.core.rules import Rule
 from gradline.question.derivatives import Derivative
 from gradline.question.targets import Target
@@ -26,6 +37,8 @@ DATA = batch(SHAPES["flat"], 7, seed=21)
 BOX = torch.tensor([[0.0, 0.0, 4.0, 3.0], [1.0, 0.0, 4.0, 2.0], [0.0, 1.0, 3.0, 3.0]])
 MASK = batch((2, 2), seed=5).sigmoid()
 STEM = gl.Layer("stem")
+WORDS = batch((3,), 24, seed=8)
+FEW = {"anchors": 3, "neighbours": 8}
 
 
 def squared(output: Tensor) -> Tensor:
@@ -45,10 +58,22 @@ METHODS = [
     m.smooth_taylor(0.3, 12),
     m.geometrically_guided_maximum(3, 1e-2),
     m.geometrically_guided_integrated_gradients(3, 1e-2),
+    m.sequential_integrated_gradients(),
+    m.discretized_integrated_gradients(WORDS, **FEW),
+    m.uniform_discretized_integrated_gradients(WORDS, **FEW),
     m.conductance(STEM),
     m.internal_influence(STEM),
 ]
-PATHS = [Straight(), AtInput(), Saturation(0.7), Climbing(3, 1e-2), GaussianRoots(0.3, 12)]
+PATHS = [
+    Straight(),
+    AtInput(),
+    Saturation(0.7),
+    Climbing(3, 1e-2),
+    GaussianRoots(0.3, 12),
+    Sequential(),
+    Discretized(WORDS, **FEW),
+    UniformDiscretized(WORDS, gl.paths.Strategy.MAX_COUNT, anchors=3, neighbours=5),
+]
 ACCUMULATORS = [Gradient(), GradientTimesMove(), GradientTimesShare(), Maximum()]
 BASELINES = [
     b.Zero(),
@@ -115,6 +140,7 @@ TARGETS = [
     t.Contrast(t.Probability(1), t.Probability(EACH)),
     t.Entry("scores", t.Margin(EACH)),
     t.Entry("maps", t.Region(1)),
+    t.TokenSpan(torch.tensor([1, 0]), torch.tensor([0, 1])),
 ]
 DERIVATIVES = [gl.derivatives.FiniteDifferences(), gl.derivatives.GaussianSmoothing(0.3, samples=32)]
 SITES = [gl.Input(), gl.Layer("same"), STEM, gl.Layer("pair", output=1), gl.Layer("twice", call=1)]
@@ -131,6 +157,7 @@ ONE_SHAPE = {
     "left-integrated-gradients": "sequence",
     "geometrically-guided-maximum": "flat",
     "geometrically-guided-integrated-gradients": "sequence",
+    "sequential-integrated-gradients": "sequence",
 }
 """Methods that read several times at a node, made of parts that are tried everywhere: one shape, in float64."""
 
@@ -193,7 +220,10 @@ def test_points_reach_models_of_every_shape_in_every_precision(part: Any) -> Non
             assert any(f"{dtype}-{shape}" in name for name in names(part))
 
 
-@pytest.mark.parametrize("part", [METHODS[0], *PATHS, *ACCUMULATORS], ids=named)
+EVERYWHERE = [path for path in PATHS if not isinstance(path, Anchored)]  # those go by words, the last axis
+
+
+@pytest.mark.parametrize("part", [METHODS[0], *EVERYWHERE, *ACCUMULATORS], ids=named)
 def test_methods_are_tried_at_the_input_at_a_layer_round_it_and_read_elsewhere(part: Any) -> None:
     inside = getattr(part, "integrates", True) and not isinstance(part, Climbing)
     places = ("input", "layer", "bypassed", *(("layer-read", "bypassed-read") if inside else ()))

@@ -60,7 +60,7 @@ MAY = {
 }
 """Who may import what of gradline, itself and what is below it; the longest name rules."""
 
-OUTSIDE = {"core": {"numpy", "torch"}, "methods": set(), "question": {"torch"}, "result": {"numpy", "torch"}}
+OUTSIDE = {"core": {"numpy", "torch"}, "methods": {"torch"}, "question": {"torch"}, "result": {"numpy", "torch"}}
 """Libraries that a package may import at the top of its modules, beside Python's own."""
 
 

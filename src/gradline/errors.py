@@ -53,7 +53,8 @@ class StorageError(GradlineError, OSError):
 
 
 class MissingExtra(GradlineError, ImportError):
-    """An optional dependency is needed: the message names the extra to install."""
+    """An optional dependency is needed: the message names the extra to install, or the `command` that installs it."""
 
-    def __init__(self, feature: str, extra: str) -> None:
-        super().__init__(f"{feature} needs an optional dependency: pip install 'gradline[{extra}]'")
+    def __init__(self, feature: str, extra: str, *, command: str = "") -> None:
+        how = command or f"pip install 'gradline[{extra}]'"
+        super().__init__(f"{feature} needs an optional dependency: {how}")

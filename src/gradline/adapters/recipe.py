@@ -14,6 +14,7 @@ from typing import Any
 from gradline import methods
 from gradline.adapters.models import ImageModel, Source
 from gradline.adapters.photo import demo_photo
+from gradline.adapters.xray.pictures import FILES, xray_photo
 from gradline.core.method import Method
 from gradline.errors import GradlineError
 
@@ -130,6 +131,9 @@ def photo_text(photo: Any) -> str:
     """A photo's file as Python. Raises `Unwritable` for an array."""
     if not isinstance(photo, str | Path):
         raise Unwritable("a photo that is no file")
+    for finding in FILES:
+        if Path(photo) == xray_photo(finding):
+            return f"gl.xray_photo({finding!r})"
     try:
         is_demo = Path(photo) == demo_photo()
     except GradlineError:

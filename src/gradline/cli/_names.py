@@ -48,14 +48,16 @@ def check(what: str, name: str, known: list[str] | dict[str, str]) -> None:
         raise InputError(f"{what} out of {', '.join(known)}", repr(name), f"did you mean {near[0]}?" if near else "")
 
 
-def check_methods(names: list[str]) -> None:
-    """Raise `InputError` for a method that does not exist, or is only for Python."""
+def check_methods(names: list[str], *, of_texts: bool = False) -> None:
+    """Raise `InputError` for a method that does not exist, is only for Python, or only for texts."""
     from gradline.methods.catalogue import CATALOGUE, find
 
     for name in names:
         entry = find(name)
         if entry is None:
-            check("a method", name, [e.name for e in CATALOGUE if not e.layer])
+            check("a method", name, [e.name for e in CATALOGUE if not (e.layer or (e.vocabulary and not of_texts))])
+        elif entry.vocabulary and not of_texts:
+            raise InputError(f"a method for photos, which {name} is not", remedy="it goes by words: use it with --text")
         elif entry.layer:
             remedy = f"use it in Python: {entry.python}"
             raise InputError(f"a method for photos, which {name}, read at a layer, is not", remedy=remedy)

@@ -47,8 +47,10 @@ class Request:
 
     @property
     def plain(self) -> Request:
-        """The same photo without any option; of a demo also its model."""
-        return Request(self.photo) if self.photo is not None else Request(None, model=self.model)
+        """The same photo without any option; of a demo with its model and its baseline."""
+        if self.photo is not None:
+            return Request(self.photo)
+        return Request(None, model=self.model, baseline=self.baseline)
 
     def words(self, command: str) -> list[str]:
         """The words in front of the options."""

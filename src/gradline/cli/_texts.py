@@ -156,7 +156,7 @@ def _baseline(request: TextRequest) -> Any:
 
 def _check(request: TextRequest) -> None:
     """Refuse options that do not go together before PyTorch is loaded. Raises `InputError`."""
-    _names.check_methods([request.method])
+    _names.check_methods([request.method], of_texts=True)
     if request.rule is not None:
         _names.check("a rule", request.rule, _names.RULES)
     if request.tol is not None and request.steps is not None:

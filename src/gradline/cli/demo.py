@@ -12,6 +12,7 @@ from gradline.cli._options import OUT, WHAT, AsJson, Tol
 from gradline.cli._outputs import SUFFIXES, check_output
 from gradline.cli._request import XRAY, Request, TextRequest
 from gradline.cli._run import Job, carry_out
+from gradline.cli._terminal import write
 from gradline.cli._texts import carry_out_text
 from gradline.errors import InputError
 
@@ -57,5 +58,7 @@ def command(
     accuracy = None if tol is None else share(tol)
     if text:
         return carry_out_text(TextRequest(None, tol=accuracy), files, as_json=as_json)
-    asked = Request(None, model=XRAY, tol=accuracy) if xray else Request(None, tol=accuracy)
+    if xray and not as_json:
+        write("A map explains this network, not the disease; it is no medical device.")
+    asked = Request(None, model=XRAY, baseline="blur", tol=accuracy) if xray else Request(None, tol=accuracy)
     return carry_out([Job(asked, files)], as_json=as_json)

@@ -84,7 +84,7 @@ def command(
         str | None,
         typer.Option(
             metavar="MODEL",
-            help=f"{_names.NETWORK} [default: efficientnet-lite0; of texts {SENTIMENT}]",
+            help=f"{_names.NETWORK} Without it, efficientnet-lite0, and {SENTIMENT} for texts.",
             autocompletion=_names.complete_model,
             rich_help_panel=WHAT,
         ),

@@ -68,6 +68,8 @@ def python(entry: Entry) -> str:
 
 def shell(entry: Entry) -> str | None:
     """How the method is used on the command line; None if it needs a layer, which a photo's map cannot show."""
+    if entry.vocabulary:
+        return f'gradline explain --text "…" --method {entry.name}'
     return None if entry.layer else f"gradline explain cat.jpg --method {entry.name}"
 
 

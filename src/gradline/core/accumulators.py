@@ -18,6 +18,7 @@ class SumLaw(Enum):
     DIFFERENCE = "F(x) - F(x')"
     REACHED = "F at the saturation point - F(x')"
     REMAINING = "F(x) - F at the saturation point"
+    ONE_BY_ONE = "Σᵢ [F(x) - F(x with row i at x')]"
     NONE = "no claim"
 
 

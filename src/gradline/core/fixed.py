@@ -24,6 +24,8 @@ def fixed(frame: Frame, curve: Curve, rule: Rule, steps: int) -> Flow:
     for draw in range(draws):
         values = (yield from scores(frame, curve, draw, rule.probes)) if rule.probes else None
         t, weight = rule.table(steps, frame.names, frame.seed, draw, draws, values)
+        edge = np.column_stack([np.zeros(len(t)), np.minimum(weight.cumsum(1), 1.0)])
+        edge[:, -1] = 1.0
         value, norm = np.empty_like(t), np.empty_like(t)
         first = 0
         while first < steps:
@@ -32,7 +34,8 @@ def fixed(frame: Frame, curve: Curve, rule: Rule, steps: int) -> Flow:
             count = last - first
             points = curve.point(frame.start[:, draw], frame.end, at)
             owner = torch.arange(examples, device="cpu").repeat_interleave(count)
-            move = curve.move(frame.start[:, draw], frame.end, at).expand(points.shape).flatten(0, 1)
+            cells = torch.from_numpy(edge[:, first : last + 1])
+            move = curve.over(frame.start[:, draw], frame.end, at, cells).expand(points.shape).flatten(0, 1)
             reading = yield frame.probe(points.flatten(0, 1), owner, move)
             share = torch.from_numpy(weight[:, first:last]).flatten() / draws
             moved = move if reading.pushed is None else reading.pushed

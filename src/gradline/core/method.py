@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
+
+from torch import Tensor
 
 from gradline.core.accumulators import Accumulator, SumLaw
 from gradline.core.baselines import Baseline, as_baseline
-from gradline.core.paths import Budget, Path
+from gradline.core.paths import Anchored, Budget, Path
 from gradline.errors import InputError
 
 
@@ -48,6 +51,12 @@ class Method:
     def in_stages(self, count: int) -> Method:
         """The same method, which keeps `count` partial maps along its path."""
         return replace(self, stages=count)
+
+    def with_vocabulary(self, words: Callable[[], Tensor]) -> Method:
+        """The same method where words are known, an embedding matrix `(V, D)`; it has them already, or needs none."""
+        if not isinstance(self.path, Anchored) or self.path.vocabulary is not None:
+            return self
+        return replace(self, path=self.path.within(words()))
 
     def starting_at(self, baseline: object) -> Method:
         """The same method with another baseline; `InputError` if it has none to replace."""

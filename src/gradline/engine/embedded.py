@@ -34,6 +34,15 @@ class Norm:
     turn: Tensor
 
 
+def vocabulary(layer: nn.Embedding) -> Tensor:
+    """What the layer returns for each of its tokens, `(V, D)`."""
+    if type(layer) is nn.Embedding and layer.max_norm is None:
+        return layer.weight.detach()
+    with torch.no_grad():
+        found: Tensor = layer(torch.arange(layer.num_embeddings, device=layer.weight.device))
+    return found
+
+
 def starts_at_zero(bound: BoundScore, start: Tensor, end: Tensor, rows: Tensor) -> list[Finding]:
     """GL114 if paths of the examples `rows (B,)` from `start` to `end (B, T, D)` begin at zero right before a norm.
 

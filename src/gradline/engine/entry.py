@@ -5,13 +5,15 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any, TypedDict, Unpack, cast, overload
 
-from torch import Tensor
+from torch import Tensor, nn
 
 from gradline.core.method import Method
 from gradline.engine.budget import choose_budget
 from gradline.engine.call import Call
+from gradline.engine.embedded import vocabulary
 from gradline.engine.memory import Memory, parse
 from gradline.engine.progress import progress as live_progress
 from gradline.errors import InputError
@@ -130,6 +132,8 @@ def attribute(
         raise InputError("a Method", repr(method), remedy)
     method = (method or integrated_gradients()).starting_at(baseline)
     bound = score.bind(x, read=method.read)
+    if bound.drive is not None and isinstance(bound.drive.module, nn.Embedding):
+        method = method.with_vocabulary(partial(vocabulary, bound.drive.module))
     inside = bound.drive is not None or bound.read is not None
     if method.stages and not inside and bound.inputs.form is not Tensor:
         raise InputError("x as one tensor for a method in stages", bound.inputs.form.__name__)

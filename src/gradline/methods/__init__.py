@@ -17,6 +17,11 @@ from gradline.methods.references import REFERENCES as REFERENCES
 
 if TYPE_CHECKING:
     from gradline.core.method import Method
+    from gradline.methods.discrete import discretized_integrated_gradients as discretized_integrated_gradients
+    from gradline.methods.discrete import sequential_integrated_gradients as sequential_integrated_gradients
+    from gradline.methods.discrete import (
+        uniform_discretized_integrated_gradients as uniform_discretized_integrated_gradients,
+    )
     from gradline.methods.geometric import (
         geometrically_guided_integrated_gradients as geometrically_guided_integrated_gradients,
     )

@@ -15,7 +15,8 @@ class Entry:
     `name`: kebab-case, as on the command line. `summary`: one line in plain words. `module`: where in
     `gradline.methods` it is made. `cites`: keys of `gradline.methods.REFERENCES`. `sums`: what its values add up to, ""
     if it makes no claim. `tolerance`: an accuracy can be asked for. `baseline`: its path starts somewhere that can be
-    chosen. `layer`: it reads at a layer, which is its argument. `aliases`: other names that it goes by.
+    chosen. `layer`: it reads at a layer, which is its argument. `vocabulary`: it goes by words, whose embeddings are
+    its argument; text cases fill them in. `aliases`: other names that it goes by.
     """
 
     name: str
@@ -26,6 +27,7 @@ class Entry:
     tolerance: bool = False
     baseline: bool = False
     layer: bool = False
+    vocabulary: bool = False
     aliases: tuple[str, ...] = ()
 
     @property
@@ -41,7 +43,8 @@ class Entry:
     @property
     def python(self) -> str:
         """How it is made in Python."""
-        return f"gl.methods.{self.function}({'gl.Layer(name)' if self.layer else ''})"
+        argument = "gl.Layer(name)" if self.layer else "embedding.weight" if self.vocabulary else ""
+        return f"gl.methods.{self.function}({argument})"
 
     @property
     def text(self) -> tuple[str, ...]:
@@ -107,6 +110,35 @@ CATALOGUE: tuple[Entry, ...] = (
         baseline=True,
     ),
     Entry(
+        "sequential-integrated-gradients",
+        "Integrated Gradients of one token at a time, all others being as they are in x",
+        "discrete",
+        ("enguehard2023",),
+        sums="Σᵢ [F(x) − F(x with row i at x')]",
+        tolerance=True,
+        baseline=True,
+    ),
+    Entry(
+        "discretized-integrated-gradients",
+        "contributions along a path that leads every token from word to word",
+        "discrete",
+        ("sanyal2021",),
+        sums="F(x) − F(x')",
+        tolerance=True,
+        baseline=True,
+        vocabulary=True,
+    ),
+    Entry(
+        "uniform-discretized-integrated-gradients",
+        "contributions along a path that leads every token past words near its straight way",
+        "discrete",
+        ("roy2024",),
+        sums="F(x) − F(x')",
+        tolerance=True,
+        baseline=True,
+        vocabulary=True,
+    ),
+    Entry(
         "conductance",
         "contributions of a layer's units while the input walks from a baseline to x",
         "inside",
@@ -136,4 +168,4 @@ def find(name: str) -> Entry | None:
 
 def names() -> list[str]:
     """The kebab-case names of the methods that need no argument, as on the command line."""
-    return [entry.name for entry in CATALOGUE if not entry.layer]
+    return [entry.name for entry in CATALOGUE if not (entry.layer or entry.vocabulary)]

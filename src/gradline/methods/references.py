@@ -150,6 +150,21 @@ REFERENCES: dict[str, Reference] = {
         2023,
         "https://arxiv.org/abs/2204.05948",
     ),
+    "roy2024": Reference(
+        "Swarnava Sinha Roy, Ayan Kundu",
+        "Uniform Discretized Integrated Gradients: An Effective Attribution Based Method for Explaining Large Language "
+        "Models",
+        "arXiv",
+        2024,
+        "https://arxiv.org/abs/2412.03886",
+    ),
+    "enguehard2023": Reference(
+        "Joseph Enguehard",
+        "Sequential Integrated Gradients: A Simple but Effective Method for Explaining Language Models",
+        "Findings of the Association for Computational Linguistics (ACL)",
+        2023,
+        "https://arxiv.org/abs/2305.15853",
+    ),
     "hao2021": Reference(
         "Yaru Hao, Li Dong, Furu Wei, Ke Xu",
         "Self-Attention Attribution: Interpreting Information Interactions Inside Transformer",

@@ -13,6 +13,7 @@ from gradline.core.accumulators import Accumulator, Gradient, GradientTimesMove
 from gradline.core.baselines import AtSite, Baseline, Constant, Each, PerInput, Search, Zero
 from gradline.core.method import Method
 from gradline.core.paths import AtInput, Climbing, Curve, Path, Saturation, Straight
+from gradline.core.paths.anchored import Anchored
 from gradline.core.rules import Rule
 from gradline.errors import InputError
 from gradline.question.derivatives import Derivative
@@ -32,9 +33,17 @@ LOW = (torch.float32, torch.bfloat16, torch.float16)
 def of_method(method: Method, among: list[Ground]) -> list[Case]:
     """The laws of its parts as values, and of the whole at the input, at layers, read elsewhere."""
     found = [case(part_laws.stands_for_itself, type(p).__name__, p) for p in (method.path, method.accumulator)]
+    among = [one for one in among if _fits(method.path, one.shape)]
+    if not among:
+        raise InputError("examples x= that the method fits", called(method))
     for one in among:
         found += _at_input(method, one)
     return found + _elsewhere(method, among)
+
+
+def _fits(path: Path, shape: tuple[int, ...]) -> bool:
+    """The path has a way through features of this shape: one by words, where the last axis is as long as theirs."""
+    return not isinstance(path, Anchored) or path.vocabulary is None or path.vocabulary.shape[1] == shape[-1]
 
 
 def _at_input(method: Method, one: Ground, without: tuple[Callable[..., None], ...] = ()) -> list[Case]:
@@ -83,8 +92,11 @@ def _elsewhere(method: Method, among: list[Ground], places: tuple[str, ...] = ("
     found: list[Case] = []
     if method.read is not None:
         return found
+    anywhere = not isinstance(method.path, Anchored)
+    places = places if anywhere else ()
     for where, net, x in inside(among):
-        found.append(case(site_laws.examples_stand_alone_at, where, method, Layer("stem"), net, x))
+        stem = Layer("stem" if anywhere else "same")
+        found.append(case(site_laws.examples_stand_alone_at, where, method, stem, net, x))
         found.append(case(site_laws.identity_is_the_input, where, method, net, x))
         sharp = x.dtype == torch.float64 or not _is_half(method.path)  # where it ends hangs on the score's rounding
         for place in places if sharp else ():
@@ -100,7 +112,7 @@ def _elsewhere(method: Method, among: list[Ground], places: tuple[str, ...] = ("
 
 def _composed(method: Method) -> list[Case]:
     """Laws of a method made with a part, but for those that hang on the engine alone: elsewhere in float64."""
-    grounds = [ground(dtype, shape) for dtype in WIDE for shape in SHAPES]
+    grounds = [ground(dtype, name) for dtype in WIDE for name, shape in SHAPES.items() if _fits(method.path, shape)]
     engine = (laws.chunks_do_not_matter, laws.nothing_is_touched, laws.noise_is_keyed)
     found = [law for one in grounds for law in _at_input(method, one, engine)]
     return found + _elsewhere(method, [one for one in grounds if one.x.dtype == torch.float64], ("stem",))
@@ -117,14 +129,21 @@ def of_curve(curve: Curve) -> list[Case]:
         part_laws.move_is_the_tangent,
         part_laws.moves_add_up,
     )
-    return [*over_shapes(checks, curve), *of_path(curve)]
+    return [*_over_shapes(checks, curve), *of_path(curve)]
 
 
 def of_path(path: Path) -> list[Case]:
     """Its steps, and a method made with it."""
-    steps = over_shapes((part_laws.steps_add_up, part_laws.examples_do_not_meet), path)
+    steps = _over_shapes((part_laws.steps_add_up, part_laws.examples_do_not_meet), path)
     method = Method("path", path, GradientTimesMove(), Zero() if path.integrates else None)
-    return [*steps, case(part_laws.formulas_add_up, "", path), *_composed(method)]
+    formulas = [] if isinstance(path, Anchored) else [case(part_laws.formulas_add_up, "", path)]
+    return [*steps, *formulas, *_composed(method)]
+
+
+def _over_shapes(checks: tuple[Callable[..., None], ...], path: Path) -> list[Case]:
+    found = over_shapes(checks, path)
+    left_out = tuple(f"-{name}" for name, shape in SHAPES.items() if not _fits(path, shape))
+    return [(name, law) for name, law in found if not name.endswith(left_out)]
 
 
 def of_accumulator(accumulator: Accumulator) -> list[Case]:

@@ -150,6 +150,9 @@ def _gap(method: Method, a: Attribution, total: Tensor, score: Tensor, start: Te
         return None
     if method.law is SumLaw.DIFFERENCE:
         return total - score + start
+    if method.law is SumLaw.ONE_BY_ONE:
+        replaced = torch.tensor(a.details["replaced_scores"], dtype=torch.float64, device="cpu")
+        return total - (score[:, None] - replaced).sum(1)
     between = torch.tensor(a.details["saturation_score"], dtype=torch.float64, device="cpu")
     return total - (between - start if method.law is SumLaw.REACHED else score - between)
 

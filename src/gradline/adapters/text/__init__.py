@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from gradline.adapters.text.matrix import AnswerMatrix, answer_matrix
     from gradline.adapters.text.model import Task, TextModel, text_model
     from gradline.adapters.text.pieces import pieces_of
+    from gradline.adapters.text.sentiment import demo_text, minilm_sentiment
     from gradline.adapters.text.targets import Label, Masked, Similarity, Span, TextTarget, TokenLabel
     from gradline.plots.tokens import sentences, tokens, words
 else:
@@ -28,6 +29,7 @@ else:
                 "gradline.adapters.text.matrix": "AnswerMatrix answer_matrix",
                 "gradline.adapters.text.model": "Task TextModel text_model",
                 "gradline.adapters.text.pieces": "pieces_of",
+                "gradline.adapters.text.sentiment": "demo_text minilm_sentiment",
                 "gradline.adapters.text.targets": "Label Masked Similarity Span TextTarget TokenLabel",
                 "gradline.plots": "sentences tokens words",
             }
@@ -52,9 +54,11 @@ __all__ = [
     "TextTarget",
     "TokenLabel",
     "answer_matrix",
+    "demo_text",
     "encode",
     "explain_case",
     "explain_text",
+    "minilm_sentiment",
     "pieces_of",
     "sentences",
     "text_case",

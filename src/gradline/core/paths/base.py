@@ -80,6 +80,10 @@ class Curve(Path):
     def move(self, start: Tensor, end: Tensor, t: Tensor) -> Tensor:
         """γ'(t), the tangent: broadcastable to `(R, m, *F)`."""
 
+    def over(self, start: Tensor, end: Tensor, t: Tensor, edge: Tensor) -> Tensor:
+        """What nodes t of a fixed rule move for a unit of t, as `move`; their cells lie between `edge (R, m + 1)`."""
+        return self.move(start, end, t)
+
     def flow(self, frame: Frame, budget: Budget) -> Flow:
         match budget:
             case ToleranceBudget(tol, max_evaluations):
