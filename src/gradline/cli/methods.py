@@ -62,6 +62,8 @@ def facts(entry: Entry) -> dict[str, Any]:
 
 def python(entry: Entry) -> str:
     """How the method is used in Python."""
+    if entry.vocabulary:
+        return f"gl.explain_text(text, model=model, method={entry.python})"
     baseline = ", baseline=gl.baselines.Mean()" if entry.baseline else ""
     return f"gl.explain(model, x, target, method={entry.python}{baseline})"
 

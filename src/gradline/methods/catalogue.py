@@ -43,7 +43,7 @@ class Entry:
     @property
     def python(self) -> str:
         """How it is made in Python."""
-        argument = "gl.Layer(name)" if self.layer else "embedding.weight" if self.vocabulary else ""
+        argument = "gl.Layer(name)" if self.layer else ""
         return f"gl.methods.{self.function}({argument})"
 
     @property
