@@ -1,5 +1,6 @@
 """One thread: results and times then depend less on the machine. And no test meets the modules of another one."""
 
+import gc
 import sys
 from collections.abc import Iterator
 
@@ -7,6 +8,7 @@ import pytest
 import torch
 
 torch.set_num_threads(1)
+gc.set_threshold(50_000, 20, 50)  # what libraries bring is looked through less often: a fifth of the time
 
 
 @pytest.fixture(autouse=True)

@@ -154,7 +154,7 @@ TINY = ["--model", "tiny:make"]
         (["explain", "cup of coffee.jpg", "-o", "cup of coffee.jpg"], 2, "not one of the photos"),
         (["explain", "cup of coffee.jpg", *TINY, "--memory", "1KiB", "-o", "map.json"], 3, "memory"),
         (["explain", "cup of coffee.jpg", *TINY, "--memory", "much", "-o", "map.json"], 2, "much"),
-        (["explain"], 2, "PHOTO"),
+        (["explain"], 2, "a photo, or a text"),
         (["explain", "cup of coffee.jpg", "--bogus"], 2, "--bogus"),
         (["explian"], 2, "Did you mean 'explain'?"),
         (["--bogus"], 2, "--bogus"),

@@ -158,8 +158,15 @@ ONE_SHAPE = {
     "geometrically-guided-maximum": "flat",
     "geometrically-guided-integrated-gradients": "sequence",
     "sequential-integrated-gradients": "sequence",
+    "smooth-taylor": "image",
+    "Saturation": "image",
+    "Climbing": "sequence",
+    "GaussianRoots": "flat",
+    "Sequential": "sequence",
+    "Discretized": "sequence",
+    "UniformDiscretized": "image",
 }
-"""Methods that read several times at a node, made of parts that are tried everywhere: one shape, in float64."""
+"""Methods and paths that read many times, made of parts that are tried everywhere: one shape, in float64."""
 
 
 @pytest.mark.parametrize("part", PARTS, ids=named)

@@ -42,6 +42,7 @@ def fresh() -> Iterator[None]:
 
 original = sites.Ear.__call__
 STEM, PAIR = gl.Layer("stem"), gl.Layer("pair", output=1)
+FLAT = nets.batch(nets.SHAPES["flat"], dtype=torch.float64)
 
 
 @pytest.mark.parametrize(
@@ -50,7 +51,6 @@ STEM, PAIR = gl.Layer("stem"), gl.Layer("pair", output=1)
 def test_a_site_that_hands_on_the_wrong_thing_dies(
     hook: Callable[..., Any], site: gl.Layer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    conformance(site)
     monkeypatch.setattr(sites.Ear, "__call__", hook)
     with pytest.raises(AssertionError, match="breaks maps_are_those_by_hand-float64"):
         conformance(site)
@@ -88,6 +88,6 @@ def test_a_move_that_is_not_pushed_dies(monkeypatch: pytest.MonkeyPatch) -> None
 
     monkeypatch.setattr(views, "push", chord)
     with pytest.raises(AssertionError, match="breaks values_add_up"):
-        conformance(gl.methods.conductance(STEM))
+        conformance(gl.methods.conductance(STEM), x=FLAT)
     with pytest.raises(AssertionError, match="breaks readings_add_up"):
-        conformance(gl.methods.integrated_gradients())
+        conformance(gl.methods.integrated_gradients(), x=FLAT)

@@ -357,7 +357,7 @@ def test_a_memory_stop_keeps_what_was_read_and_says_so() -> None:
 def test_more_memory_is_never_worse_and_too_little_is_told() -> None:
     """From refusal over a stop with a finding to convergence, in this order, as the budget grows."""
     order, seen = ("refused", "budget_exhausted", "converged"), []
-    for memory in range(100, 3000, 100):
+    for memory in (100, 300, 500, 800, 1100, 1500, 2000, 2600):
         try:
             a = gl.explain(JUMP.function, JUMP.x, 0, tol=1e-3, memory=memory)
         except gl.MemoryBudgetError:
@@ -384,12 +384,12 @@ def test_memory_that_serves_one_example_serves_a_batch_of_them(maps: int) -> Non
         jumps = torch.sigmoid(400 * (z[:, :1] - 0.513)) + torch.sigmoid(200 * (z[:, 1:2] - 0.213))
         return (z * w).sum(1, keepdim=True) + dimensions**0.5 * jumps
 
-    x = torch.ones(12, dimensions, dtype=torch.float64) * (1 + 0.05 * torch.arange(12).unsqueeze(1))
+    x = torch.ones(6, dimensions, dtype=torch.float64) * (1 + 0.05 * torch.arange(6).unsqueeze(1))
     memory = maps * dimensions * 8
-    alone = [gl.explain(model, x[i : i + 1], 0, tol=0.005, memory=memory) for i in range(12)]
+    alone = [gl.explain(model, x[i : i + 1], 0, tol=0.005, memory=memory) for i in range(6)]
     assert {a.status for a in alone} == {("converged",)}
     batch = gl.explain(model, x, 0, tol=0.005, memory=memory)
-    assert batch.status.count("converged") == 12, str(batch.findings[0])
+    assert batch.status.count("converged") == 6, str(batch.findings[0])
 
 
 # --------------------------------------------------------------------------------------------------- several baselines

@@ -63,12 +63,12 @@ CASES = {
         0.15,
     ),
 }
-RUNS = 16
+RUNS = 12
 
 
 @pytest.fixture(scope="module")
 def runs():
-    """Every case explained with 16 seeds: relative error of the map, its estimate, status."""
+    """Every case explained with 12 seeds: relative error of the map, its estimate, status."""
     seen = {}
     for name, (function, x, truth, sigma, samples, tol) in CASES.items():
         right = truth(sigma)
@@ -84,7 +84,7 @@ def test_converged_maps_of_steps_and_trees_are_within_the_tolerance(runs, capsys
     told = [(error <= tol) for error, _, status, tol, _ in runs.values() if status is gl.Status.CONVERGED]
     low, high = wilson(sum(told), len(told))
     show(capsys, f"sampled gradients: {sum(told)}/{len(told)} converged maps within tol [{low:.1%}, {high:.1%}]")
-    assert len(told) >= 75
+    assert len(told) >= 60
     assert sum(told) / len(told) >= 0.95
 
 
@@ -103,21 +103,21 @@ def test_the_estimate_covers_the_error_at_the_confidence_of_a_standard_error(run
 
 
 def test_smoothing_is_unbiased():
-    """The mean of 400 maps is within four of its own standard errors of the truth, feature by feature."""
+    """The mean of 150 maps is within four of its own standard errors of the truth, feature by feature."""
     function, x, truth = stumps(5)
-    maps = torch.cat([explained(function, x, Smooth(0.3, 4, seed), steps=24).values for seed in range(400)])
+    maps = torch.cat([explained(function, x, Smooth(0.3, 4, seed), steps=16).values for seed in range(150)])
     off = (maps.mean(0) - truth(0.3)[0]) / (maps.std(0) / math.sqrt(len(maps)))
     assert off.abs().max() < 4
     assert off.square().mean() < 3
 
 
 def test_four_times_the_samples_halve_error_and_estimate():
-    """With 64 gradients each."""
+    """With 32 gradients each."""
     function, x, truth = ridge_step(10)
     size, errors, estimates = truth(0.5).norm(), [], []
     for samples, tol in ((64, 0.1), (256, 0.05)):
-        found = [explained(function, x, Smooth(0.5, samples, s), tol=tol, max_evaluations=64) for s in range(16)]
-        assert {int(a.evaluations[0]) for a in found} == {64}
+        found = [explained(function, x, Smooth(0.5, samples, s), tol=tol, max_evaluations=32) for s in range(16)]
+        assert {int(a.evaluations[0]) for a in found} == {32}
         errors.append(torch.stack([(a.values - truth(0.5)).norm() / size for a in found]).square().mean().sqrt())
         known = torch.stack([a.error_estimate[0] * a.values.norm() / size for a in found])
         estimates.append(known.square().mean().sqrt())

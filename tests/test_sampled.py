@@ -18,11 +18,11 @@ DATA = torch.randn(60, 5, dtype=torch.float64)
 
 @pytest.mark.parametrize("budget", [{"tol": 0.02}, {"steps": 1, "rule": gl.rules.Stratified}], ids=["tol", "steps"])
 def test_the_standard_error_is_what_draws_scatter_by(budget) -> None:
-    """60 samples of 12 draws: the mean square of error over standard error is between 1 and Student's 11/9 = 1.22."""
-    many = gl.explain(NET, X[:1], 1, baseline=gl.baselines.Uniform(-1.0, 1.0, draws=3000), steps=1).values
-    names = [f"sample {k}" for k in range(60)]
+    """40 samples of 12 draws: the mean square of error over standard error is between 1 and Student's 11/9 = 1.22."""
+    many = gl.explain(NET, X[:1], 1, baseline=gl.baselines.Uniform(-1.0, 1.0, draws=2000), steps=1).values
+    names = [f"sample {k}" for k in range(40)]
     noise = gl.baselines.Uniform(-1.0, 1.0, draws=12)
-    a = gl.explain(NET, X[:1].expand(60, -1).contiguous(), 1, baseline=noise, names=names, **budget)
+    a = gl.explain(NET, X[:1].expand(40, -1).contiguous(), 1, baseline=noise, names=names, **budget)
     chance = torch.tensor(a.details["standard_error"]) * a.values.norm(dim=1)
     ratio = ((a.values - many).norm(dim=1) / chance) ** 2
     low, high = (float(ratio.mean()) + side * 4 * float(ratio.std()) / math.sqrt(len(ratio)) for side in (-1, 1))

@@ -97,7 +97,7 @@ def explain_case(
     a = attribute(
         Score(case.model.model, wanted),
         case.x,
-        chosen.in_stages(STAGES) if has_path and not chosen.stages else chosen,
+        chosen.in_stages(STAGES) if has_path and chosen.path.staged and not chosen.stages else chosen,
         baseline=start,
         tol=tol,
         steps=steps,

@@ -20,6 +20,9 @@ from gradline.errors import MemoryBudgetError
 if TYPE_CHECKING:
     from gradline.core.paths.base import Curve
 
+AT_ONCE = 2**18
+"""Numbers of node maps that are compared at a time, if one of every path is not more."""
+
 
 class Record:
     """The R = examples × draws paths still going, all with equally many nodes, and what was read on them."""
@@ -152,16 +155,17 @@ class Record:
     def _measure_neighbours(self, k: int) -> None:
         """L1 norm of the difference between every node's map and its right neighbour's, by order of arrival."""
         order = np.argsort(self.t, axis=1)
-        rank = np.argsort(order, axis=1)
+        place = np.argsort(order, axis=1)[:, -k:]
         self.variation = np.hstack([self.variation, np.zeros((self.rows, k))])
-        every = np.arange(self.rows)
-        for node in range(self.nodes - k, self.nodes):
-            for step in (-1, 0):  # the pair that ends at the node, the pair that begins there
-                place = rank[:, node] + step
-                inside = (place >= 0) & (place < self.nodes - 1)
-                rows = every[inside]
-                left, right = order[rows, place[inside]], order[rows, place[inside] + 1]
-                self.variation[rows, left] = self._difference(rows, left, right)
+        pairs = np.zeros((self.rows, self.nodes + 1), dtype=bool)  # a new node and the one before, the one behind it
+        np.put_along_axis(pairs, place, True, 1)
+        np.put_along_axis(pairs, place + 1, True, 1)
+        rows, at = np.nonzero(pairs[:, 1:-1])
+        left, right = order[rows, at], order[rows, at + 1]
+        size = max(self.rows, AT_ONCE // max(1, self.start[0].numel()))
+        for first in range(0, len(rows), size):
+            part = slice(first, first + size)
+            self.variation[rows[part], left[part]] = self._difference(rows[part], left[part], right[part])
 
     def _difference(self, rows: np.ndarray, left: np.ndarray, right: np.ndarray) -> np.ndarray:
         change = self._map_at(rows, right) - self._map_at(rows, left)

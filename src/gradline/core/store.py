@@ -56,17 +56,24 @@ class GradientStore:
 
     def get(self, rows: np.ndarray, nodes: np.ndarray) -> Tensor:
         """The gradients of nodes `(M,)` of rows `(M,)`, a pair each: `(M, *F)` in working precision."""
-        first = self._slabs[0]
+        first, slabs = self._slabs[0], np.unique(nodes // SLAB)
+        if len(slabs) == 1:
+            return self._of_slab(int(slabs[0]), rows, nodes % SLAB)
         dtype = self._scales[0].dtype if self.is_half else first.dtype
         found = torch.empty((len(rows), *first.shape[2:]), dtype=dtype, device=first.device)
-        for index in np.unique(nodes // SLAB):
+        for index in slabs:
             pairs = np.flatnonzero(nodes // SLAB == index)
-            r, k = (torch.from_numpy(a[pairs]).to(first.device) for a in (rows, nodes % SLAB))
-            kept = self._slabs[index][r, k].to(dtype)
-            if self.is_half:
-                kept = kept * _spread(self._scales[index][r, k], kept)
+            kept = self._of_slab(int(index), rows[pairs], nodes[pairs] % SLAB)
             found[torch.from_numpy(pairs).to(first.device)] = kept
         return found
+
+    def _of_slab(self, index: int, rows: np.ndarray, places: np.ndarray) -> Tensor:
+        slab = self._slabs[index]
+        r, k = (torch.from_numpy(a).to(slab.device) for a in (rows, places))
+        if not self.is_half:
+            return slab[r, k]
+        scale = self._scales[index][r, k]
+        return slab[r, k].to(scale.dtype) * _spread(scale, slab[r, k])
 
     def select(self, rows: np.ndarray) -> None:
         """Keep only these rows."""

@@ -42,11 +42,13 @@ class Path(ABC):
     """A way of asking for gradients.
 
     `integrates`: the path takes `steps`. `estimates`: it takes `tol`; as a rule, if it integrates. `complete`: its
-    moves add up to x − x'. `readings`: gradients that a node takes.
+    moves add up to x − x'. `readings`: gradients that a node takes. `staged`: it is walked from end to end, so that
+    there is a map of its first part.
     """
 
     integrates: bool
     complete: bool
+    staged = True
 
     @property
     def readings(self) -> int:

@@ -73,7 +73,7 @@ class Climbing(Path):
         def tell(step: Step) -> Iterable[Step]:
             yield step
 
-        outcome = yield from relay(fixed(frame, Straight(), budget.rule, budget.steps), ask, tell)
+        outcome = yield from relay(fixed(frame, Straight(), budget.rule, budget.steps, apart=True), ask, tell)
         return met.entered(outcome)
 
 

@@ -38,6 +38,7 @@ class Sequential(Path):
     """
 
     integrates = True
+    staged = False
     complete = False
 
     @property

@@ -51,7 +51,7 @@ def shares(frame: Frame, split: Split, places: tuple[Place, ...], budget: FixedB
         spread.add(step)
         return step
 
-    outcome = yield from relay(fixed(frame, Straight(), budget.rule, budget.steps), ask, tell)
+    outcome = yield from relay(fixed(frame, Straight(), budget.rule, budget.steps, apart=True), ask, tell)
     if alone:  # of a whole path the rule has its own
         spread.close()
         found = zip(outcome.status, spread.error(), strict=True)
