@@ -14,6 +14,7 @@ import torch
 from safetensors.torch import save_file
 
 import gradline as gl
+from gradline.adapters.models.known import BUILT_IN
 from gradline.cli._app import run
 from gradline.result.finding import KINDS
 
@@ -178,11 +179,12 @@ def test_the_card_shows_verdict_facts_and_every_finding(here, capsys):
 
 
 @pytest.mark.skipif(not gl.demo_photo().is_file(), reason="needs gradline[vision]")
-def test_a_built_in_model_looks_at_the_demo_photo_or_at_another(here, capsys):
+def test_a_built_in_model_looks_at_the_demo_photo_or_at_another(here, capsys, monkeypatch):
+    monkeypatch.setitem(BUILT_IN, "efficientnet-lite0", 96)
     code, content = told(["doctor", "efficientnet-lite0", "--target", "0", "--probability"], capsys)
     assert code == 1
     assert [f["code"] for f in content["findings"]] == ["GL107"], "coffee is no tench"
-    assert content["facts"]["x"] == "(1, 3, 224, 224)"
+    assert content["facts"]["x"] == "(1, 3, 96, 96)"
     assert run(["doctor", "efficientnet-lite0", "missing.jpg"]) == 2
     assert "missing.jpg" in capsys.readouterr().err
 
