@@ -112,12 +112,12 @@ def test_smoothing_is_unbiased():
 
 
 def test_four_times_the_samples_halve_error_and_estimate():
-    """With 32 gradients each."""
+    """With 64 gradients each."""
     function, x, truth = ridge_step(10)
     size, errors, estimates = truth(0.5).norm(), [], []
     for samples, tol in ((64, 0.1), (256, 0.05)):
-        found = [explained(function, x, Smooth(0.5, samples, s), tol=tol, max_evaluations=32) for s in range(16)]
-        assert {int(a.evaluations[0]) for a in found} == {32}
+        found = [explained(function, x, Smooth(0.5, samples, s), tol=tol, max_evaluations=64) for s in range(16)]
+        assert {int(a.evaluations[0]) for a in found} == {64}
         errors.append(torch.stack([(a.values - truth(0.5)).norm() / size for a in found]).square().mean().sqrt())
         known = torch.stack([a.error_estimate[0] * a.values.norm() / size for a in found])
         estimates.append(known.square().mean().sqrt())
