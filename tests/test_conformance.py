@@ -158,6 +158,10 @@ ONE_SHAPE = {
     "geometrically-guided-maximum": "flat",
     "geometrically-guided-integrated-gradients": "sequence",
     "sequential-integrated-gradients": "sequence",
+    "gradient": "image",
+    "gradient-x-input": "sequence",
+    "conductance": "image",
+    "internal-influence": "flat",
     "smooth-taylor": "image",
     "Saturation": "image",
     "Climbing": "sequence",
@@ -165,8 +169,12 @@ ONE_SHAPE = {
     "Sequential": "sequence",
     "Discretized": "sequence",
     "UniformDiscretized": "image",
+    "Gradient": "flat",
+    "GradientTimesMove": "image",
+    "GradientTimesShare": "sequence",
+    "Maximum": "image",
 }
-"""Methods and paths that read many times, made of parts that are tried everywhere: one shape, in float64."""
+"""What is tried on one shape, in float64: it reads many times, or is a part of what is tried everywhere."""
 
 
 @pytest.mark.parametrize("part", PARTS, ids=named)

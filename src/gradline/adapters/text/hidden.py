@@ -10,7 +10,7 @@ import torch
 
 from gradline.adapters.text.asking import Candidates, Question, TextTarget
 from gradline.adapters.text.encoding import Encoded, encode
-from gradline.adapters.text.finding import check_scale, label_index, top, word_at
+from gradline.adapters.text.lookup import check_scale, label_index, top, word_at
 from gradline.adapters.text.model import Task, TextModel
 from gradline.adapters.text.picks import AtToken, Cosine, sentence_embedding, token_logits
 from gradline.adapters.text.pieces import said

@@ -12,8 +12,8 @@ from torch import Tensor
 
 from gradline.adapters.text.asking import Candidates, Question, TextTarget
 from gradline.adapters.text.encoding import Encoded
-from gradline.adapters.text.finding import check_scale, label_index, probabilities, top, word_at, word_run
 from gradline.adapters.text.hidden import Masked, Similarity
+from gradline.adapters.text.lookup import check_scale, label_index, probabilities, top, word_at, word_run
 from gradline.adapters.text.model import Task, TextModel
 from gradline.adapters.text.picks import AnswerSpan, AtToken, FirstInside, ends_of, spans_rated, token_logits
 from gradline.adapters.text.pieces import said, word_texts
