@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 import gradline as gl
-from gradline.engine import call
+from gradline.engine import faster
 from gradline.engine.prepared import prepared
 
 
@@ -46,7 +46,7 @@ def copies(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
         made.append(prepared(*arguments, **named))
         return made[-1]
 
-    monkeypatch.setattr(call, "prepared", kept)
+    monkeypatch.setattr(faster, "prepared", kept)
     return made
 
 
@@ -61,7 +61,7 @@ def test_the_map_is_that_of_the_model_itself(
     assert not any(isinstance(module, nn.BatchNorm2d) for module in copies[0].modules())
     assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
     assert all(p.requires_grad for p in model.parameters())
-    monkeypatch.setattr(call, "prepared", lambda *_, **__: None)
+    monkeypatch.setattr(faster, "prepared", lambda *_, **__: None)
     b = gl.explain(model, X, 1, **budget)
     assert (a.values - b.values).norm() < 1e-4 * b.values.norm()
     assert torch.equal(a.evaluations, b.evaluations)

@@ -14,14 +14,11 @@ from gradline.core.chance import confidence
 from gradline.core.flow import Frame, Need, Probe, Reading, Step, Trace
 from gradline.core.node_algebra import Array
 from gradline.core.seen import Seen
-from gradline.core.store import HALF_ROUNDING, SLAB, GradientStore
+from gradline.core.store import AT_ONCE, HALF_ROUNDING, SLAB, GradientStore
 from gradline.errors import MemoryBudgetError
 
 if TYPE_CHECKING:
     from gradline.core.paths.base import Curve
-
-AT_ONCE = 2**18
-"""Numbers of node maps that are compared at a time, if one of every path is not more."""
 
 
 class Record:

@@ -8,6 +8,9 @@ from torch import Tensor
 
 from gradline.core.flow import Room
 
+AT_ONCE = 2**18
+"""Numbers of node maps that are compared at a time, if one of every path is not more."""
+
 SLAB = 8
 """Nodes a slab. Memory is asked for and given back a slab at a time; nothing is ever copied to grow."""
 

@@ -13,14 +13,14 @@ from gradline.core.adaptive import FIRST
 from gradline.core.baselines import Found, Search
 from gradline.core.flow import Frame, Need, Probe, Reading, Step
 from gradline.core.method import Method
-from gradline.core.paths import Budget, FixedBudget, ToleranceBudget
+from gradline.core.paths import Budget, ToleranceBudget
 from gradline.engine.aims import Aims
 from gradline.engine.answer import Answerer, rows_joined
 from gradline.engine.assemble import Ledger, assemble
+from gradline.engine.faster import faster
 from gradline.engine.memory import CPU, Memory
 from gradline.engine.pool import Running, Spent, run
 from gradline.engine.precision import Rounding
-from gradline.engine.prepared import prepared
 from gradline.engine.progress import Watch
 from gradline.engine.remarks import about_question, about_target
 from gradline.engine.stages import Stages
@@ -36,10 +36,6 @@ from gradline.result.provenance import environment, inputs_digest, model_digest,
 
 MOST_EXAMPLES = 64
 """Examples that one flow drives at the most."""
-
-MANY = 16
-"""Nodes an example from which on a copy of the network is worth making: it takes as long as five gradients or so."""
-
 
 _ABOUT_ROWS = {
     Rows.DEPENDENT: finding.rows_influence,
@@ -165,31 +161,13 @@ class Call:
         def look() -> None:
             watch(ended, int(self.spent.gradients.sum()), self.estimate)
 
-        flows = run(self._flows(), self._faster(), self.memory, self.aims, self.spent, look)
+        asked = faster(self.answerer, self.targets, self.method, self.budget, self.ends[:1])
+        flows = run(self._flows(), asked, self.memory, self.aims, self.spent, look)
         for running in flows:
             assert running.outcome is not None
             self.ledgers[running.target].take(running.rows, running.outcome)
             ended += len(running.rows)
             look()
-
-    def _faster(self) -> Answerer:
-        """What the flows ask: with many nodes to read, a prepared copy of the network if there is one.
-
-        Whether there are many is a matter of one example's budget, so that no map depends on how many others there are.
-        """
-        own, budget, score = self.answerer, self.budget, self.score
-        steps = budget.steps * self.method.draws if isinstance(budget, FixedBudget) else 0
-        plain = score.drive is None and score.read is None and score.derivative is None
-        if not plain or any(target.layer is not None for target in self.targets):
-            return own
-        if steps < MANY and not isinstance(budget, ToleranceBudget):
-            return own
-        copy = prepared(score.model, self.ends[:1], differentiable=True)
-        if copy is None:
-            return own
-        faster = Answerer(replace(score, model=copy), self.memory, own.dtype)
-        faster.measure(self.ends[:1], self.every[:1])
-        return faster
 
     def _flows(self) -> Iterator[list[Running]]:
         """Flows in the order to start them; those of several targets over the same examples together, if they fit."""

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 from torch import nn
 
-from gradline.adapters.models.library import first_line
+from gradline.adapters.models.hub import got, place_of, quiet
 from gradline.adapters.text.model import ENDINGS, Task
 from gradline.errors import InputError, MissingExtra, ModelError
 
@@ -37,8 +34,8 @@ def from_hub(name: str, tokenizer: Any = None, task: Task | None = None) -> tupl
         import transformers
     except ImportError as error:
         raise MissingExtra("a text model of the Hugging Face hub", "hf") from error
-    place = _place(name)
-    with _quiet(transformers):
+    place = place_of(name)
+    with quiet(transformers):
         chosen = task or _task(transformers, place, name)
         auto = getattr(transformers, CLASSES[chosen])
 
@@ -48,8 +45,8 @@ def from_hub(name: str, tokenizer: Any = None, task: Task | None = None) -> tupl
         def read(local: bool) -> Any:
             return transformers.AutoTokenizer.from_pretrained(place, local_files_only=local)
 
-        model, info = _got(load, place, name, f"a {chosen} that transformers can load")
-        found = _got(read, place, name, "a tokenizer beside the model") if tokenizer is None else tokenizer
+        model, info = got(load, place, name, f"a {chosen} that transformers can load")
+        found = got(read, place, name, "a tokenizer beside the model") if tokenizer is None else tokenizer
     lacking = sorted(info["missing_keys"])
     if lacking and chosen is not Task.SIMILARITY:  # an encoder may lack the pooler, which nothing reads
         raise ModelError(
@@ -60,64 +57,16 @@ def from_hub(name: str, tokenizer: Any = None, task: Task | None = None) -> tupl
     return module, found
 
 
-def _place(name: str) -> str:
-    path = Path(name).expanduser()
-    if path.is_dir():
-        if not (path / "config.json").is_file():
-            raise InputError("a folder written by save_pretrained", f"{name!r}, without a config.json")
-        return str(path)
-    if not name.strip() or name.startswith((".", "/", "~")) or name.count("/") > 1 or ":" in name:
-        expected = "a repository as hf:owner/name, or a folder as hf:./folder"
-        raise InputError(expected, f"{name!r}, which is not there")
-    return name
-
-
 def _task(transformers: Any, place: str, name: str) -> Task:
     """What the class that the checkpoint was saved from is made for."""
 
     def load(local: bool) -> Any:
         return transformers.AutoConfig.from_pretrained(place, local_files_only=local)
 
-    saved = list(_got(load, place, name, "a model that transformers knows").architectures or ())
+    saved = list(got(load, place, name, "a model that transformers knows").architectures or ())
     for kind in saved:
         for ending, task in ENDINGS.items():
             if kind.endswith(ending):
                 return task
     remedy = "say what it is made for: gl.text.text_model(…, task=gl.text.Task.SEQUENCE)"
     raise InputError(f"a configuration of hf:{name} that names a text model", ", ".join(saved) or "none", remedy)
-
-
-def _got(load: Callable[[bool], Any], place: str, name: str, what: str) -> Any:
-    """What `load(local)` gives: from this machine if it is all there, else from the hub."""
-    local = Path(place).is_dir()
-    try:
-        try:
-            return load(True)
-        except OSError:
-            if local:
-                raise
-            return load(False)
-    except OSError as error:
-        if local:
-            raise InputError(f"{what} in the folder {name}", first_line(error)) from error
-        raise ModelError(
-            f"cannot get hf:{name}: {first_line(error)} Is the name right? Without a network, download it beforehand "
-            f"(hf download {name} --local-dir my-model) and give hf:./my-model"
-        ) from error
-    except Exception as error:
-        raise InputError(f"{what} as hf:{name}", first_line(error)) from error
-
-
-@contextmanager
-def _quiet(transformers: Any) -> Iterator[None]:
-    """Without the progress bar of weights that are here already, and without reports on those that are not needed."""
-    logging = transformers.utils.logging
-    bar, level = logging.is_progress_bar_enabled(), logging.get_verbosity()
-    logging.disable_progress_bar()
-    logging.set_verbosity_error()
-    try:
-        yield
-    finally:
-        logging.set_verbosity(level)
-        if bar:
-            logging.enable_progress_bar()
