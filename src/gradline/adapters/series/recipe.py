@@ -5,25 +5,24 @@ from __future__ import annotations
 from dataclasses import fields
 from typing import Any
 
-from gradline import methods
-from gradline.adapters.recipe import WIDTH, Unwritable, written
+from gradline.adapters.recipe import WIDTH, Unwritable, method_text, written
 from gradline.adapters.series import targets
 from gradline.adapters.series.baselines import SeriesBaseline
 from gradline.core.baselines import Given
 from gradline.core.method import Method
-from gradline.errors import GradlineError
 
 SET_ASIDE = ("max_evaluations", 512), ("seed", 0), ("window", None)
 """Arguments and their defaults."""
 
 
-def python_call(function: str, *, method: object = None, **given: Any) -> str:
+def python_call(function: str, *, method: Method | None = None, **given: Any) -> str:
     """The call with these arguments, defaults left out; `series` and `model` stand for what was explained.
 
     "" where a value cannot be written: an array as a baseline, a target that is a function.
     """
     try:
-        texts = {"method": _method(method)} if method is not None else {}
+        said = method_text(method)
+        texts = {} if said is None else {"method": said}
         for name, value in given.items():
             if value is not None and (name, value) not in SET_ASIDE:
                 texts[name] = _value(value)
@@ -51,14 +50,3 @@ def _baseline(part: SeriesBaseline) -> str:
     """One of our own, without a layout that was filled in."""
     own = [field.name for field in fields(part) if field.name != "layout"]
     return f"gl.series.{type(part).__name__}({', '.join(written(getattr(part, name)) for name in own)})"
-
-
-def _method(method: object) -> str:
-    """A method of the catalogue with its defaults."""
-    if isinstance(method, Method):
-        try:
-            if method.read is None and method.in_stages(0) == methods.by_name(method.name):
-                return f"gl.methods.{method.name.replace('-', '_')}()"
-        except GradlineError:
-            pass
-    raise Unwritable("a method made by hand")
